@@ -1,0 +1,138 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+/**
+ * The whole configuration: one frozen, validated object made at the edge from flags, file and environment. Names are
+ * the kubelet's (KubeletConfiguration) where it has one.
+ */
+
+const quantity = z
+  .string()
+  .regex(/^\d+(\.\d+)?([EPTGMk]|[EPTGM]i|Ki|m)?$/, 'a Kubernetes quantity, for example 500m, 1Gi');
+const duration = z.string().regex(/^(\d+(ms|s|m|h))+$/, 'a duration, for example 300ms, 10s, 5m');
+
+const taint = z.strictObject({
+  key: z.string().min(1),
+  value: z.string().default(''),
+  effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']),
+});
+
+const handler = z.strictObject({
+  engine: z.enum(['v8', 'interpreter']).default('v8'),
+  isolation: z.enum(['process', 'shared']).default('process'),
+});
+
+export const configSchema = z.strictObject({
+  nodeName: z
+    .string()
+    .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'a DNS subdomain in lower case')
+    .max(253)
+    .default(() => hostname().toLowerCase())
+    .describe('Name of the Node object'),
+  rootDir: z
+    .string()
+    .startsWith('/')
+    .default('/var/lib/wasmlet')
+    .describe('State: images, pods, certificates, runtime'),
+  podLogsDir: z.string().startsWith('/').default('/var/log/pods').describe('Where container logs are written'),
+  containerLogsDir: z.string().startsWith('/').default('/var/log/containers').describe('Legacy links to the logs'),
+
+  kubeconfig: z
+    .string()
+    .default('')
+    .describe('Credentials of the node; empty: <rootDir>/pki certificate, or in-cluster bootstrap'),
+  bootstrapKubeconfig: z
+    .string()
+    .default('')
+    .describe(
+      "Credentials used once, to obtain the node's own certificate; empty: the pod's service account, when there is one",
+    ),
+  kubeAPIQPS: z.number().positive().default(50),
+  kubeAPIBurst: z.number().int().positive().default(100),
+
+  registerNode: z.boolean().default(true),
+  nodeLabels: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe('Labels beyond the default ones, or in their place'),
+  registerWithTaints: z.array(taint).default([{ key: 'kubernetes.io/arch', value: 'wasm', effect: 'NoSchedule' }]),
+  nodeIP: z
+    .array(z.union([z.ipv4(), z.ipv6()]))
+    .max(2)
+    .default([])
+    .describe('Addresses of the node; empty: found out'),
+  providerID: z.string().default(''),
+  maxPods: z.number().int().positive().default(500),
+  capacity: z
+    .strictObject({ cpu: quantity.optional(), memory: quantity.optional(), 'ephemeral-storage': quantity.optional() })
+    .default({})
+    .describe(
+      "Capacity in place of what the agent's cgroup or the machine shows, where several nodes share one machine",
+    ),
+  systemReserved: z
+    .strictObject({ cpu: quantity.optional(), memory: quantity.optional(), 'ephemeral-storage': quantity.optional() })
+    .default({}),
+  nodeStatusUpdateFrequency: duration.default('10s').describe('How often conditions are read'),
+  nodeStatusReportFrequency: duration.default('5m').describe('How often status is sent when nothing changed'),
+  nodeLeaseDurationSeconds: z.number().int().positive().default(40),
+  evictionHard: z
+    .strictObject({
+      'memory.available': z.string().default('100Mi'),
+      'nodefs.available': z.string().default('10%'),
+      'pid.available': z.string().default('5%'),
+    })
+    .prefault({})
+    .describe('Thresholds of the pressure conditions: a quantity or a percentage'),
+
+  address: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0').describe("Where the node's HTTPS API listens"),
+  port: z.number().int().min(0).max(65535).default(10250).describe("Port of the node's HTTPS API; 0: any free one"),
+  tlsCertFile: z.string().default('').describe('Empty: a self-signed certificate in <rootDir>/pki'),
+  tlsPrivateKeyFile: z.string().default(''),
+  clientCAFile: z.string().default('').describe('Empty: read from kube-system/extension-apiserver-authentication'),
+  streamingConnectionIdleTimeout: duration.default('4h'),
+
+  serializeImagePulls: z.boolean().default(false),
+  maxParallelImagePulls: z.number().int().positive().default(4),
+  imagePullProgressDeadline: duration.default('1m').describe('A pull that makes no progress for so long is given up'),
+  maxImageBytes: z
+    .number()
+    .int()
+    .positive()
+    .default(4 * 1024 ** 3)
+    .describe('Bytes of one image, packed and unpacked, at the most'),
+  insecureRegistries: z
+    .array(z.string())
+    .default([])
+    .describe("'host:port' of registries reached by plain HTTP; loopback is, without being named"),
+
+  containerLogMaxSize: quantity.default('10Mi'),
+  containerLogMaxFiles: z.number().int().min(2).default(5),
+  maxContainerRestartPeriod: duration.default('5m').describe('Ceiling of the CrashLoopBackOff delay'),
+  syncFrequency: duration.default('1m').describe('How often a pod that did not change is looked at again'),
+
+  runtimeSocket: z.string().default('').describe('Socket of the runtime supervisor; empty: <rootDir>/runtime.sock'),
+  startRuntime: z.boolean().default(true).describe('Start a supervisor where none answers'),
+  runtimeHandlers: z
+    .record(z.string(), handler)
+    .default({
+      wasm: { engine: 'v8', isolation: 'process' },
+      'wasm-shared': { engine: 'v8', isolation: 'process' },
+      'wasm-interpreter': { engine: 'v8', isolation: 'process' },
+    })
+    .describe('RuntimeClass handlers and how each runs a pod'),
+  defaultRuntimeHandler: z.string().default('wasm').describe('For pods without a runtime class'),
+  podsOnShutdown: z
+    .enum(['leave', 'end'])
+    .default('leave')
+    .describe('What becomes of the pods when the agent is told to stop'),
+  shutdownGracePeriod: duration.default('30s').describe("With podsOnShutdown 'end': at most so long"),
+
+  logLevel: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
+  logFormat: z.enum(['json', 'human']).default('json'),
+});
+
+export type Config = Readonly<z.infer<typeof configSchema>>;
+
+/** The supervisor's socket, whether configured or not. */
+export const runtimeSocketOf = (config: Config): string => config.runtimeSocket || join(config.rootDir, 'runtime.sock');

@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { z } from 'zod';
+import { errnoOf, WasmletError } from './errors.ts';
+
+/** A versioned JSON document on disk. `version` counts the schema, from 1; `kind` says what it is. */
+export interface RecordType<T> {
+  readonly kind: string;
+  readonly version: number;
+  readonly schema: z.ZodType<T>;
+  /** Brings the body of an older version up to this one, where one was ever released. */
+  readonly upgrade?: (body: unknown, fromVersion: number) => unknown;
+}
+
+/**
+ * Writes a file so that a reader sees the old or the new content whole, also after a power cut: temporary name, fsync,
+ * rename, fsync of the folder.
+ * @param mode permission bits, default 0o600
+ */
+export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  const folder = await open(dirname(path), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Writes a record atomically (see writeFileAtomic) with its kind and version. */
+export async function writeRecord<T>(path: string, type: RecordType<T>, body: T): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify({ kind: type.kind, version: type.version, body })}\n`);
+}
+
+/**
+ * Reads a record.
+ * @returns the body, or undefined when there is no such file
+ * @throws WasmletError InvalidRecord when it is damaged, of another kind, or newer than this release knows
+ */
+export async function readRecord<T>(path: string, type: RecordType<T>): Promise<T | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  return parseRecord(text, type, path);
+}
+
+/** The parsing half of readRecord; `path` is named in the error. */
+export function parseRecord<T>(text: string, type: RecordType<T>, path: string): T {
+  const invalid = (why: string, cause?: unknown) =>
+    new WasmletError('InvalidRecord', `${path}: ${why}; move it away to start without it`, { cause });
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw invalid('not JSON', cause);
+  }
+  const envelope = parsed as { kind?: unknown; version?: unknown; body?: unknown } | null;
+  if (envelope?.kind !== type.kind) throw invalid(`not a ${type.kind} record`);
+  if (typeof envelope.version !== 'number' || envelope.version > type.version) {
+    throw invalid(`${type.kind} version ${String(envelope.version)}, but this release reads up to ${type.version}`);
+  }
+  let body = envelope.body;
+  if (envelope.version < type.version) {
+    if (!type.upgrade) throw invalid(`${type.kind} version ${envelope.version} is no longer read`);
+    body = type.upgrade(body, envelope.version);
+  }
+  const result = type.schema.safeParse(body);
+  if (!result.success) throw invalid(`malformed ${type.kind}`, result.error);
+  return result.data;
+}

@@ -1,0 +1,56 @@
+/**
+ * What a Wasm engine is to the runtime: V8 now, the interpreter later. The host process (runtime/host) is the only
+ * user. Everything a guest can reach comes in as imports made by wasi/.
+ */
+
+/** A function that a guest calls. `suspends`: it may return a promise, and the guest waits for it. */
+export interface HostFunction {
+  readonly suspends: boolean;
+  readonly call: (...args: never[]) => unknown;
+}
+
+/** Import module name -> function name -> function. */
+export type HostImports = Readonly<Record<string, Readonly<Record<string, HostFunction>>>>;
+
+export interface GuestMemory {
+  /** The guest's linear memory as it is now; ask anew after anything that may have grown it. */
+  readonly buffer: ArrayBufferLike;
+}
+
+export interface Guest {
+  /** The memory that the module exports as 'memory'. */
+  readonly memory: GuestMemory;
+  /**
+   * Calls the exported function (for WASI commands `_start`), and resolves when it returns.
+   * @throws GuestTrap; and whatever a host function threw (an exit), unchanged
+   */
+  run(exportName: string): Promise<void>;
+}
+
+export interface CompiledModule {
+  readonly imports: readonly { readonly module: string; readonly name: string; readonly kind: string }[];
+  readonly exports: readonly { readonly name: string; readonly kind: string }[];
+  /**
+   * Links a module to its imports. A function that the imports lack makes this throw, naming it.
+   * @throws WasmletError InvalidArgument
+   */
+  instantiate(imports: HostImports): Promise<Guest>;
+}
+
+export interface Engine {
+  readonly name: 'v8' | 'interpreter';
+  /** @throws WasmletError InvalidArgument when the bytes are no valid module; the message says why and at what offset */
+  compile(bytes: Uint8Array<ArrayBuffer>): Promise<CompiledModule>;
+}
+
+/** A trap: the guest is dead. */
+export class GuestTrap extends Error {
+  /** Innermost first; names from the module's name section, else 'wasm-function[N]'. */
+  readonly frames: readonly string[];
+
+  constructor(message: string, frames: readonly string[], options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'GuestTrap';
+    this.frames = frames;
+  }
+}

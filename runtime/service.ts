@@ -1,0 +1,254 @@
+/**
+ * The runtime as the agent sees it, in CRI's vocabulary and with CRI's semantics
+ * (k8s.io/cri-api/pkg/apis/runtime/v1/api.proto): every call is idempotent where CRI's is, and may be made again after
+ * a lost answer. This is the only file of runtime/ that agent/ imports.
+ *
+ * Times are RFC 3339 strings with nanoseconds (CRI: int64 nanoseconds since the epoch). Sizes are bytes.
+ */
+
+export { connectRuntime, type ConnectRuntimeOptions } from './client.ts';
+
+export interface RuntimeVersion {
+  /** Version of this interface, for example '1'. */
+  readonly version: string;
+  readonly runtimeName: 'wasmlet';
+  readonly runtimeVersion: string;
+}
+
+export interface RuntimeCondition {
+  /** 'RuntimeReady' and 'NetworkReady' are required, as in CRI. */
+  readonly type: string;
+  readonly status: boolean;
+  /** One word in CamelCase; empty when the condition is true. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface RuntimeHandlerInfo {
+  /** Name as it stands in RuntimeClass.handler; '' is the default handler. */
+  readonly name: string;
+  readonly features: { readonly recursiveReadOnlyMounts: boolean; readonly userNamespaces: boolean };
+}
+
+export interface RuntimeStatus {
+  readonly conditions: readonly RuntimeCondition[];
+  readonly runtimeHandlers: readonly RuntimeHandlerInfo[];
+}
+
+export interface PodSandboxMetadata {
+  readonly name: string;
+  readonly uid: string;
+  readonly namespace: string;
+  /** Counts the sandboxes of one pod, from 0. */
+  readonly attempt: number;
+}
+
+export interface PortMapping {
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+  readonly containerPort: number;
+  readonly hostPort: number;
+  readonly hostIp: string;
+}
+
+export interface PodSandboxConfig {
+  readonly metadata: PodSandboxMetadata;
+  readonly hostname: string;
+  /** /var/log/pods/<ns>_<name>_<uid>: the folder that container log paths are relative to. */
+  readonly logDirectory: string;
+  readonly dnsConfig?: {
+    readonly servers: readonly string[];
+    readonly searches: readonly string[];
+    readonly options: readonly string[];
+  };
+  readonly portMappings: readonly PortMapping[];
+  readonly hostNetwork: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export type PodSandboxState = 'SANDBOX_READY' | 'SANDBOX_NOTREADY';
+
+export interface PodSandbox {
+  readonly id: string;
+  readonly metadata: PodSandboxMetadata;
+  readonly state: PodSandboxState;
+  readonly createdAt: string;
+  readonly runtimeHandler: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface PodSandboxStatus extends PodSandbox {
+  /** The pod's own addresses; empty when it shares the node's. */
+  readonly network: { readonly ip: string; readonly additionalIps: readonly string[] };
+}
+
+export interface ContainerMetadata {
+  readonly name: string;
+  /** Counts the tries of one container, from 0: the kubelet's restart count. */
+  readonly attempt: number;
+}
+
+export interface Mount {
+  readonly containerPath: string;
+  readonly hostPath: string;
+  readonly readonly: boolean;
+}
+
+export interface KeyValue {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** What a container is made of. The caller has pulled the image and resolved it: the runtime knows no registries. */
+export interface ContainerImage {
+  /** The image reference as in the pod's spec. */
+  readonly userSpecifiedImage: string;
+  /** Digest of the image's manifest, 'sha256:…'. */
+  readonly imageRef: string;
+  /** Host path of the module, where the image is a bare Wasm artifact. args[0] is then only a name. */
+  readonly module?: string;
+  /**
+   * Host path of the image's flattened, read-only file tree, where it has one. Without `module`, args[0] names the
+   * module inside the tree, found by PATH, working directory or absolute path as exec(3) does.
+   */
+  readonly tree?: string;
+}
+
+export interface LinuxContainerResources {
+  /** Microseconds; 0: not set. */
+  readonly cpuPeriod: number;
+  readonly cpuQuota: number;
+  readonly cpuShares: number;
+  /** Bytes; 0: no limit. */
+  readonly memoryLimitInBytes: number;
+}
+
+export interface LogLimits {
+  /** Bytes at which a log file is rotated. */
+  readonly maxSize: number;
+  /** How many files are kept per container, the current one included. */
+  readonly maxFiles: number;
+}
+
+export interface ContainerConfig {
+  readonly metadata: ContainerMetadata;
+  readonly image: ContainerImage;
+  /** The whole argument vector, args[0] included: the pod's command and args already merged with the image's. */
+  readonly args: readonly string[];
+  readonly workingDir: string;
+  readonly envs: readonly KeyValue[];
+  readonly mounts: readonly Mount[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Relative to the sandbox's logDirectory: '<container>/<attempt>.log'. */
+  readonly logPath: string;
+  readonly logLimits: LogLimits;
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
+  readonly tty: boolean;
+  readonly resources: LinuxContainerResources;
+}
+
+export type ContainerState = 'CONTAINER_CREATED' | 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'CONTAINER_UNKNOWN';
+
+export interface Container {
+  readonly id: string;
+  readonly podSandboxId: string;
+  readonly metadata: ContainerMetadata;
+  readonly image: ContainerImage;
+  readonly state: ContainerState;
+  readonly createdAt: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface ContainerStatus extends Container {
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+  /** 0–255; only for CONTAINER_EXITED. */
+  readonly exitCode?: number;
+  /** 'Completed', 'Error', 'OOMKilled', 'StartError' or 'ContainerStatusUnknown'. */
+  readonly reason: string;
+  /** Why it ended, for people: a trap with the guest's stack, why it could not start. */
+  readonly message: string;
+  /** Absolute path of the current log file. */
+  readonly logPath: string;
+  readonly mounts: readonly Mount[];
+}
+
+export interface ContainerStats {
+  readonly id: string;
+  readonly metadata: ContainerMetadata;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly timestamp: string;
+  /** Nanoseconds of CPU since the container's start. */
+  readonly cpuUsageCoreNanoSeconds: number;
+  readonly memoryWorkingSetBytes: number;
+}
+
+/** CRI's GetContainerEvents: something about a container or sandbox changed; ask for its status. */
+export interface ContainerEvent {
+  readonly type:
+    'CONTAINER_CREATED_EVENT' | 'CONTAINER_STARTED_EVENT' | 'CONTAINER_STOPPED_EVENT' | 'CONTAINER_DELETED_EVENT';
+  /** Id of the container, or of the sandbox when the sandbox itself is meant. */
+  readonly containerId: string;
+  readonly createdAt: string;
+  readonly podSandboxMetadata: PodSandboxMetadata;
+}
+
+export interface PodSandboxFilter {
+  readonly id?: string;
+  readonly state?: PodSandboxState;
+  /** All of them must match. */
+  readonly labelSelector?: Readonly<Record<string, string>>;
+}
+
+export interface ContainerFilter {
+  readonly id?: string;
+  readonly podSandboxId?: string;
+  readonly state?: ContainerState;
+  readonly labelSelector?: Readonly<Record<string, string>>;
+}
+
+/**
+ * All methods throw WasmletError: NotFound (no such id), InvalidArgument (bad config), FailedPrecondition (wrong
+ * state), Unavailable (the supervisor cannot be reached), DeadlineExceeded, Internal.
+ */
+export interface RuntimeService {
+  version(): Promise<RuntimeVersion>;
+  status(): Promise<RuntimeStatus>;
+
+  /** Creates and starts a sandbox and returns its id. InvalidArgument for a handler that is not configured. */
+  runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string>;
+  /** Ends every container of the sandbox by SIGKILL and gives its network back. Idempotent; NotFound is no error. */
+  stopPodSandbox(id: string): Promise<void>;
+  /** Removes the sandbox and its containers, forcibly. Idempotent; NotFound is no error. */
+  removePodSandbox(id: string): Promise<void>;
+  podSandboxStatus(id: string): Promise<PodSandboxStatus>;
+  listPodSandbox(filter?: PodSandboxFilter): Promise<readonly PodSandbox[]>;
+
+  createContainer(podSandboxId: string, config: ContainerConfig): Promise<string>;
+  /**
+   * Resolves once the guest has been started. Where it cannot be (no such module, not a module, an import that we do
+   * not offer), throws FailedPrecondition with a message for people, and the container is CONTAINER_EXITED with reason
+   * StartError and exit code 128, as containerd does it.
+   */
+  startContainer(id: string): Promise<void>;
+  /** SIGTERM, then SIGKILL after `timeoutSeconds`. Resolves when it has ended. Idempotent; NotFound is no error. */
+  stopContainer(id: string, timeoutSeconds: number): Promise<void>;
+  /** Removes a container, ending it first if it runs; its log stays. Idempotent; NotFound is no error. */
+  removeContainer(id: string): Promise<void>;
+  containerStatus(id: string): Promise<ContainerStatus>;
+  listContainers(filter?: ContainerFilter): Promise<readonly Container[]>;
+  listContainerStats(filter?: ContainerFilter): Promise<readonly ContainerStats[]>;
+
+  /**
+   * Events from now on, until `signal` ends it. The stream ends by throwing Unavailable when the supervisor is lost;
+   * the caller relists and calls again.
+   */
+  containerEvents(signal: AbortSignal): AsyncIterable<ContainerEvent>;
+
+  /** Closes the connection. The supervisor and all that it runs go on. */
+  [Symbol.asyncDispose](): Promise<void>;
+}

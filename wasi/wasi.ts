@@ -1,0 +1,49 @@
+/**
+ * What the runtime gives to a guest, independent of the WASI generation. One context per container.
+ * wasi/preview1 turns it into imports; the files, clocks and so on beneath live in wasi/core.
+ */
+
+export interface WasiMount {
+  /** Absolute path in the guest. */
+  readonly guestPath: string;
+  /** A folder or a file on the host. */
+  readonly hostPath: string;
+  readonly readonly: boolean;
+}
+
+/** Where a guest's output goes. Writes are whole when they return: nothing is held back in the host. */
+export interface OutputSink {
+  write(chunk: Uint8Array): void;
+}
+
+/** Where a guest's input comes from: resolves to an empty array at the end of input. */
+export interface InputSource {
+  read(maxBytes: number): Promise<Uint8Array> | Uint8Array;
+}
+
+export interface WasiContext {
+  readonly args: readonly string[];
+  /** 'KEY=value' */
+  readonly env: readonly string[];
+  /** The container's root folder on the host, shown as '/'. */
+  readonly root: string;
+  /** The guest's working directory (absolute, in the guest). */
+  readonly workingDir: string;
+  /** At any depth below '/'; the longest guestPath wins. */
+  readonly mounts: readonly WasiMount[];
+  readonly stdin: InputSource;
+  readonly stdout: OutputSink;
+  readonly stderr: OutputSink;
+  readonly tty: boolean;
+}
+
+/** Thrown through the guest by proc_exit. */
+export class WasiExit extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`exit ${exitCode}`);
+    this.name = 'WasiExit';
+    this.exitCode = exitCode;
+  }
+}
