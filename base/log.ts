@@ -16,7 +16,7 @@ export interface Logger {
 
 const SECRET_KEY = /authorization|password|passwd|secret$|token|credential|private.?key|^auth$|cookie/i;
 const SECRET_TEXT =
-  /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----|(?<=:\/\/)[^/\s:@]+:[^/\s@]+(?=@)/g;
+  /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----|(?<=:\/\/)[^/\s:@]+:[^/\s@]+(?=@)/gi;
 const MAX_DEPTH = 6;
 
 /** A copy without secrets: values under telling keys, bearer and basic credentials, private keys, userinfo in URLs. */
@@ -65,6 +65,7 @@ export function createLogger(options: { level: LogLevel; format: LogFormat }): L
       winston.format.timestamp(),
       options.format === 'json' ? winston.format.json() : human,
     ),
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's own types declare it so
     transports: [new winston.transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] })],
   });
 }
