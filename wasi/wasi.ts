@@ -13,10 +13,15 @@ export interface WasiMount {
 
 /** Where a guest's output goes. Writes are whole when they return: nothing is held back in the host. */
 export interface OutputSink {
+  /**
+   * Takes one write of the guest, never empty, whole or not at all. `chunk` is a view of the guest's own memory (that
+   * is what makes writing cheap): it is only valid until write returns, and a sink that needs it longer copies it.
+   * @throws a system error (ENOSPC, EIO, …), which the guest gets as its errno
+   */
   write(chunk: Uint8Array): void;
 }
 
-/** Where a guest's input comes from: resolves to an empty array at the end of input. */
+/** Where a guest's input comes from: resolves to an empty array at the end of input. Never called while it waits. */
 export interface InputSource {
   read(maxBytes: number): Promise<Uint8Array> | Uint8Array;
 }

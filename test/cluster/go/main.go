@@ -1,5 +1,6 @@
 // Command control-plane is a whole Kubernetes control plane in one binary: etcd, kube-apiserver,
-// kube-controller-manager, kube-scheduler and kubectl. The first argument (or the name it is called by) picks the part.
+// kube-controller-manager, kube-scheduler and kubectl, with a little help for the registry (htpasswd). The first
+// argument (or the name it is called by) picks the part.
 //
 // They share almost all their code, so one binary builds four times faster and is four times smaller than five.
 package main
@@ -32,7 +33,7 @@ func main() {
 	part := filepath.Base(os.Args[0])
 	if _, known := parts[part]; !known && part != "kubectl" && part != "etcd" {
 		if len(os.Args) < 2 {
-			fmt.Fprintln(os.Stderr, "usage: control-plane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubectl [flag...]")
+			fmt.Fprintln(os.Stderr, "usage: control-plane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubectl|htpasswd [flag...]")
 			os.Exit(2)
 		}
 		part = os.Args[1]
@@ -41,6 +42,11 @@ func main() {
 	switch part {
 	case "etcd":
 		etcdmain.Main(os.Args)
+	case "htpasswd":
+		if err := htpasswd(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	case "kubectl":
 		if err := cli.RunNoErrOutput(cmd.NewDefaultKubectlCommand()); err != nil {
 			kubectlutil.CheckErr(err)

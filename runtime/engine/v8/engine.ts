@@ -1,0 +1,29 @@
+import { messageOf, WasmletError } from '../../../base/errors.ts';
+import { describeInvalidModule } from '../../wasm/header.ts';
+import type { CompiledModule, Engine } from '../engine.ts';
+import { instantiate } from './instance.ts';
+
+/** V8, as Node has it. Blocking imports suspend the guest through JSPI. */
+export const v8Engine: Engine = {
+  name: 'v8',
+  async compile(bytes) {
+    const fault = describeInvalidModule(bytes);
+    if (fault !== undefined) throw new WasmletError('InvalidArgument', fault);
+    let module: WebAssembly.Module;
+    try {
+      module = await WebAssembly.compile(bytes);
+    } catch (cause) {
+      // "WebAssembly.compile(): REASON @+OFFSET"
+      const reason = messageOf(cause)
+        .replace(/^WebAssembly\.compile\(\): /, '')
+        .replace(/ @\+(\d+)$/, ' (at offset $1)');
+      throw new WasmletError('InvalidArgument', `not a valid Wasm module: ${reason}`, { cause });
+    }
+    const compiled: CompiledModule = {
+      imports: WebAssembly.Module.imports(module),
+      exports: WebAssembly.Module.exports(module),
+      instantiate: (imports) => instantiate(module, compiled, imports),
+    };
+    return compiled;
+  },
+};

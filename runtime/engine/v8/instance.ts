@@ -1,0 +1,103 @@
+import { messageOf, WasmletError } from '../../../base/errors.ts';
+import type { CompiledModule, Guest, GuestMemory, HostFunction, HostImports } from '../engine.ts';
+import { trapFrom, withDeepStacks } from './trap.ts';
+
+/** How many missing imports an error names. */
+const MAX_NAMED = 8;
+const NO_MEMORY: GuestMemory = { buffer: new ArrayBuffer(0) };
+
+/** Links a module and gives it a memory of its own. */
+export async function instantiate(
+  module: WebAssembly.Module,
+  compiled: CompiledModule,
+  imports: HostImports,
+): Promise<Guest> {
+  const linked = link(compiled, imports);
+  let instance: WebAssembly.Instance;
+  try {
+    instance = await WebAssembly.instantiate(module, linked);
+  } catch (error) {
+    throw startFailure(error);
+  }
+  const memory = memoryOf(compiled, instance);
+  return { memory, run: (exportName) => run(compiled, instance, exportName) };
+}
+
+/** The import object. Only what the module asks for is wrapped. @throws WasmletError InvalidArgument */
+function link(compiled: CompiledModule, imports: HostImports): Record<string, Record<string, unknown>> {
+  const linked: Record<string, Record<string, unknown>> = {};
+  const missing: string[] = [];
+  for (const { module, name, kind } of compiled.imports) {
+    const offered = Object.hasOwn(imports, module) ? imports[module] : undefined;
+    const found = offered !== undefined && Object.hasOwn(offered, name) ? offered[name] : undefined;
+    if (kind !== 'function' || found === undefined) {
+      missing.push(`${module}.${name}${kind === 'function' ? '' : ` (a ${kind})`}`);
+      continue;
+    }
+    (linked[module] ??= {})[name] = importable(found);
+  }
+  if (missing.length > 0) throw missingImports(missing);
+  return linked;
+}
+
+function importable({ suspends, call }: HostFunction): unknown {
+  return suspends ? new WebAssembly.Suspending(call) : call;
+}
+
+function missingImports(missing: readonly string[]): WasmletError {
+  const named = missing.slice(0, MAX_NAMED).join(', ');
+  const rest = missing.length > MAX_NAMED ? ` and ${missing.length - MAX_NAMED} more` : '';
+  return new WasmletError(
+    'InvalidArgument',
+    `the module imports ${named}${rest}, which wasmlet does not offer: build it for WASI Preview 1 (wasm32-wasip1)`,
+  );
+}
+
+/** What instantiation threw: from the start function, or because of memory. */
+function startFailure(error: unknown): unknown {
+  if (error instanceof WebAssembly.SuspendError) {
+    return new WasmletError(
+      'InvalidArgument',
+      "the module's start function calls an import that waits, which works only in an export: " +
+        'build it as a WASI command, so that its code runs in _start (AssemblyScript: --exportStart _start)',
+      { cause: error },
+    );
+  }
+  if (error instanceof WebAssembly.LinkError || (error instanceof RangeError && !isWasmStack(error))) {
+    return new WasmletError('InvalidArgument', `the module cannot be instantiated: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  return trapFrom(error);
+}
+
+const isWasmStack = (error: Error): boolean => error.stack?.includes('wasm-function[') === true;
+
+function memoryOf(compiled: CompiledModule, instance: WebAssembly.Instance): GuestMemory {
+  const { memory } = instance.exports;
+  if (memory instanceof WebAssembly.Memory) return memory;
+  if (compiled.imports.some(({ module }) => module.startsWith('wasi'))) {
+    throw new WasmletError('InvalidArgument', "the module uses WASI but exports no memory of the name 'memory'");
+  }
+  return NO_MEMORY;
+}
+
+async function run(compiled: CompiledModule, instance: WebAssembly.Instance, exportName: string): Promise<void> {
+  const exported = compiled.exports.find(({ name, kind }) => name === exportName && kind === 'function');
+  if (exported === undefined) throw noSuchExport(compiled, exportName);
+  const call = WebAssembly.promising(instance.exports[exportName]);
+  using _stacks = withDeepStacks();
+  try {
+    await call();
+  } catch (error) {
+    throw trapFrom(error);
+  }
+}
+
+function noSuchExport(compiled: CompiledModule, exportName: string): WasmletError {
+  const reactor = compiled.exports.some(({ name }) => name === '_initialize');
+  const hint = reactor
+    ? 'it is a reactor (it exports _initialize), which has no program to run; build it as a command'
+    : 'build it as a WASI command';
+  return new WasmletError('InvalidArgument', `the module exports no function ${exportName}: ${hint}`);
+}

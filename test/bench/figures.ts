@@ -1,0 +1,40 @@
+/** What is measured, by names that stay: graphs and closing notes refer to them. */
+export interface FigureType {
+  readonly unit: string;
+  readonly means: string;
+  /** Whether less is better; the goal is a ceiling then. */
+  readonly lessIsBetter: boolean;
+  readonly goal?: number;
+}
+
+const less = (unit: string, means: string, goal?: number): FigureType => ({
+  unit,
+  means,
+  lessIsBetter: true,
+  ...(goal === undefined ? {} : { goal }),
+});
+const more = (unit: string, means: string, goal: number): FigureType => ({ unit, means, lessIsBetter: false, goal });
+
+export const FIGURES = {
+  'applyToRunning.p50Ms': less('ms', 'POST of a pod to Running on a watch, image present, scheduled', 80),
+  'applyToRunning.p95Ms': less('ms', 'the same, 95th percentile'),
+  'containerStart.own.p50Ms': less('ms', 'a container run to completion by the runtime, a host of its own, no API', 40),
+  'memory.own.mbPerPod': less('MiB', 'what MemAvailable loses per sleeping pod, 30 pods', 10),
+  startsPerSecond: more('pods/s', '50 pods at once, bound by nodeName, until all are Running', 25),
+  'idle.cpuSecondsPerMinute': less('s', 'CPU of agent, supervisor and hosts of 30 sleeping pods, per minute', 1),
+  'delete.p50Ms': less('ms', 'DELETE to gone on a watch, grace 1 s, a guest without clean-up', 200),
+  apiCallsPerPod: less('calls', "the node's requests about one pod, from creation to deletion, by the audit log"),
+  'logs.writeMBs': more('MB/s', 'a guest writes 100 MB in lines of 100 bytes', 100),
+  'logs.followMBs': more('MB/s', '`kubectl logs -f` of those 100 MB', 40),
+  'logs.tailMs': less('ms', '`kubectl logs --tail=10` of those 100 MB', 60),
+} as const satisfies Record<string, FigureType>;
+
+export type FigureName = keyof typeof FIGURES;
+
+/** One measured value, with what stands beside it. */
+export interface Figure {
+  readonly name: FigureName;
+  readonly value: number;
+  /** What bounds the value, measured in the same run: no node agent could do better by much. */
+  readonly limit?: { readonly value: number; readonly means: string };
+}

@@ -1,0 +1,73 @@
+/**
+ * `npm run bench [NAME…] [-- --json]`: measures what the project promises. Without names, all; a name is a benchmark's
+ * or the beginning of one of its figures'. Progress goes to stderr, the result to stdout.
+ */
+import { parseArgs } from 'node:util';
+import { messageOf } from '../../base/errors.ts';
+import { apiCalls } from './api-calls.ts';
+import { applyToRunning } from './apply-to-running.ts';
+import type { Benchmark } from './benchmark.ts';
+import { containerStart } from './container-start.ts';
+import { deletion } from './delete.ts';
+import type { Figure } from './figures.ts';
+import { idle } from './idle.ts';
+import { logsRead } from './logs-read.ts';
+import { logsWrite } from './logs-write.ts';
+import { memory } from './memory.ts';
+import { Stage } from './stage.ts';
+import { starts } from './starts.ts';
+import { toJson, toTable } from './table.ts';
+
+const ALL: readonly Benchmark[] = [
+  containerStart,
+  logsWrite,
+  applyToRunning,
+  deletion,
+  starts,
+  memory,
+  idle,
+  apiCalls,
+  logsRead,
+];
+
+const begun = performance.now();
+const report = (line: string): void => {
+  process.stderr.write(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s] ${line}\n`);
+};
+
+function chosen(names: readonly string[]): readonly Benchmark[] {
+  if (names.length === 0) return ALL;
+  const found = names.map((name) => {
+    const matching = ALL.filter((benchmark) =>
+      [benchmark.name, ...benchmark.figures].some((one) => one.startsWith(name)),
+    );
+    if (matching.length === 0)
+      throw new Error(`no benchmark ${name}; there are ${ALL.map((one) => one.name).join(', ')}`);
+    return matching;
+  });
+  return ALL.filter((benchmark) => found.flat().includes(benchmark));
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
+  const benchmarks = chosen(positionals);
+  await using stack = new AsyncDisposableStack();
+  let stage: Promise<Stage> | undefined;
+  const open = () => (stage ??= Stage.open(report).then((opened) => stack.use(opened)));
+  const figures: Figure[] = [];
+  for (const benchmark of benchmarks) {
+    report(benchmark.name);
+    try {
+      figures.push(...(await benchmark.run(open, report)));
+    } catch (error) {
+      // The others are worth having all the same.
+      report(`${benchmark.name} failed: ${messageOf(error)}`);
+      process.exitCode = 1;
+    }
+  }
+  process.stdout.write(
+    values.json === true ? `${JSON.stringify(toJson(figures), null, 2)}\n` : `${toTable(figures)}\n`,
+  );
+}
+
+await main();

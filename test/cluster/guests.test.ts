@@ -1,0 +1,22 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { buildGuest, GUEST_NAMES, whyNoGuest } from '../support/guests.ts';
+
+describe('the guest programs', () => {
+  test.for(GUEST_NAMES.map((name) => [name] as const))('%s compiles to a WASI command', async ([name], { skip }) => {
+    const missing = await whyNoGuest(name);
+    if (missing !== undefined) skip(missing);
+    const module = await WebAssembly.compile(await readFile(await buildGuest(name)));
+    const exports = new Map(WebAssembly.Module.exports(module).map((each) => [each.name, each.kind]));
+    expect(exports.get('_start')).toBe('function');
+    expect(exports.get('memory')).toBe('memory');
+    const sources = new Set(WebAssembly.Module.imports(module).map((each) => each.module));
+    expect([...sources].filter((source) => source !== 'wasi_snapshot_preview1')).toEqual([]);
+  });
+
+  test("the trap's functions keep their names", async () => {
+    const bytes = await readFile(await buildGuest('trap'), 'latin1');
+    // The name section, which is the last but one, lists functions by index.
+    expect(bytes.slice(bytes.lastIndexOf('\x04name'))).toMatch(/inner[^]*middle[^]*outer/);
+  });
+});

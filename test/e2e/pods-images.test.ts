@@ -1,0 +1,109 @@
+import { expect, test } from 'vitest';
+import type { KubeObject } from '../../agent/kube/types.ts';
+import { startRegistry } from '../cluster/registry.ts';
+import { buildGuest } from '../support/guests.ts';
+import { pushImage } from '../support/push.ts';
+import { containerStatus, describeScene, isEnded } from './scene.ts';
+
+describeScene('images', (scene) => {
+  test.for([
+    ['cncf'],
+    ['wasm-to-oci'],
+    ['runwasi'],
+    ['spin'],
+    ['solo'],
+    ['compat'],
+    ['plain'],
+    ['plain-zstd'],
+    ['index'],
+  ] as const)('an image in the %s form runs', async ([flavour]) => {
+    await using namespace = await scene().namespace();
+    await namespace.apply(namespace.pod({ name: 'hello', image: await scene().image('hello-c', flavour) }));
+    const pod = await namespace.waitForPod('hello', isEnded);
+    expect(pod.status?.phase).toBe('Succeeded');
+    expect(containerStatus(pod)?.imageID).toMatch(/@sha256:[0-9a-f]{64}$/);
+  });
+
+  test('a Linux image waits with a reason that says what to build, and backs off', async () => {
+    await using namespace = await scene().namespace();
+    await namespace.apply(namespace.pod({ name: 'linux', image: await scene().image('hello-c', 'linux') }));
+    const seen = await namespace.watchPod(
+      'linux',
+      (pod) => containerStatus(pod)?.state?.waiting?.reason === 'ImagePullBackOff',
+    );
+    const refused = seen
+      .map((pod) => containerStatus(pod)?.state?.waiting)
+      .find((waiting) => waiting?.reason === 'ErrImagePull');
+    expect(refused?.message).toMatch(/linux\/amd64/);
+    expect(refused?.message).toMatch(/wasip1\/wasm/);
+    expect(seen.at(-1)?.status?.phase).toBe('Pending');
+  });
+
+  test('a private registry serves a pod with its pull secret and refuses one without', async () => {
+    await using registry = await startRegistry({ htpasswd: { username: 'reader', password: 'pass word' } });
+    await using namespace = await scene().namespace();
+    const auth = { username: 'reader', password: 'pass word' };
+    const { reference } = await pushImage({
+      registry: registry.address,
+      repository: 'private/hello',
+      tag: '1',
+      flavour: 'cncf',
+      wasm: await buildGuest('hello-c'),
+      auth,
+    });
+    await namespace.kubectl(
+      'create',
+      'secret',
+      'docker-registry',
+      'pull',
+      `--docker-server=${registry.address}`,
+      '--docker-username=reader',
+      '--docker-password=pass word',
+    );
+
+    await namespace.apply(namespace.pod({ name: 'without', image: reference }));
+    const refused = await namespace.waitForPod(
+      'without',
+      (pod) => containerStatus(pod)?.state?.waiting?.reason === 'ErrImagePull',
+    );
+    expect(containerStatus(refused)?.state?.waiting?.message).toMatch(/401|unauthorized/i);
+
+    await namespace.apply(
+      namespace.pod({ name: 'with', image: reference, spec: { imagePullSecrets: [{ name: 'pull' }] } }),
+    );
+    expect((await namespace.waitForPod('with', isEnded)).status?.phase).toBe('Succeeded');
+  });
+
+  test('an image name that does not parse is InvalidImageName', async () => {
+    await using namespace = await scene().namespace();
+    await namespace.apply(namespace.pod({ name: 'bad', image: 'Not A Name' }));
+    await namespace.waitForPod('bad', (pod) => containerStatus(pod)?.state?.waiting?.reason === 'InvalidImageName');
+  });
+
+  test('pull policy Never with an absent image is ErrImageNeverPull', async () => {
+    await using namespace = await scene().namespace();
+    await namespace.apply(
+      namespace.pod({
+        name: 'never',
+        image: `${scene().cluster.registry}/never/pulled:1`,
+        container: { imagePullPolicy: 'Never' },
+      }),
+    );
+    await namespace.waitForPod('never', (pod) => containerStatus(pod)?.state?.waiting?.reason === 'ErrImageNeverPull');
+  });
+
+  test('the node lists the images that it has, with their sizes', async () => {
+    const reference = await scene().image('hello-c');
+    await using namespace = await scene().namespace();
+    await namespace.apply(namespace.pod({ name: 'hello', image: reference }));
+    await namespace.waitForPod('hello', isEnded);
+    const node = await scene().waitFor<
+      KubeObject & { status?: { images?: { names?: string[]; sizeBytes?: number }[] } }
+    >(
+      '/api/v1/nodes',
+      scene().agent.nodeName,
+      ({ status }) => status?.images?.some(({ names }) => names?.includes(reference)) ?? false,
+    );
+    expect(node.status?.images?.find(({ names }) => names?.includes(reference))?.sizeBytes).toBeGreaterThan(1000);
+  });
+});

@@ -1,0 +1,63 @@
+import { mkdtempDisposable, readdir, readFile, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { PROJECT } from '../support/agent.ts';
+import { runOrThrow } from '../support/command.ts';
+import { containerStatus, isEnded, startScene } from '../e2e/scene.ts';
+import { describeOnCluster, useCluster } from '../support/fixture.ts';
+
+/** Packs the package and installs the tarball into an empty folder outside the tree, as a user would. */
+async function install(folder: string): Promise<string> {
+  await runOrThrow('npm', ['run', 'build'], { cwd: PROJECT, timeoutMs: 120_000 });
+  const { stdout } = await runOrThrow('npm', ['pack', '--json', '--pack-destination', folder], {
+    cwd: PROJECT,
+    timeoutMs: 120_000,
+  });
+  const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ filename: string }];
+  await runOrThrow('npm', ['install', '--no-audit', '--no-fund', '--prefix', folder, join(folder, filename)], {
+    cwd: folder,
+    timeoutMs: 300_000,
+  });
+  return join(folder, 'node_modules/.bin/wasmlet');
+}
+
+describeOnCluster('the packed package', () => {
+  let wasmlet: string;
+  let folder: string;
+  beforeAll(async () => {
+    const temporary = await mkdtempDisposable(join(tmpdir(), 'wasmlet-pack-'));
+    folder = temporary.path;
+    wasmlet = await install(folder);
+    return () => temporary.remove();
+  });
+
+  test('holds what is published and nothing else', async () => {
+    const installed = join(folder, 'node_modules/wasmlet');
+    expect((await readdir(installed)).toSorted()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'dist',
+      'manifests',
+      'package.json',
+    ]);
+    const files = await readdir(join(installed, 'dist'));
+    expect(files.toSorted()).toEqual(['cli.mjs', 'host.mjs', 'pull-worker.mjs', 'supervisor.mjs']);
+    for (const file of files) expect((await stat(join(installed, 'dist', file))).size).toBeLessThan(8 * 1024 * 1024);
+  });
+
+  test('tells its version, which is that of package.json', async () => {
+    const { version } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as { version: string };
+    expect((await runOrThrow(wasmlet, ['version'], { cwd: folder })).stdout).toContain(version);
+  });
+
+  test('runs a pod, with nothing of the source tree', async () => {
+    await using scene = await startScene(useCluster(), {}, [wasmlet]);
+    await using namespace = await scene.namespace();
+    await namespace.apply(namespace.pod({ name: 'hello', image: await scene.image('hello-c') }));
+    const pod = await namespace.waitForPod('hello', isEnded);
+    expect(containerStatus(pod)?.state?.terminated?.exitCode).toBe(0);
+    expect(await namespace.kubectl('logs', 'hello')).toMatch(/hello/i);
+  });
+});

@@ -1,0 +1,166 @@
+/**
+ * A wasmlet agent for tests: a process of its own, as users have it, with its state in a temporary folder. It can be
+ * killed and started again; what it leaves running (its supervisor and hosts) ends with the object.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, openSync, closeSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export const PROJECT = join(import.meta.dirname, '../..');
+
+export interface TestAgentOptions {
+  readonly nodeName: string;
+  /** The node's own credentials; or give bootstrapKubeconfig in `config`. */
+  readonly kubeconfig?: string;
+  /** Configuration beyond what the fixture sets, by the names of docs/reference/configuration.md. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** The program, for tests of the packed package; default: the agent's TypeScript. */
+  readonly command?: readonly string[];
+  /** Environment of the agent beyond the test's own. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A process that belongs to an agent, as /proc shows it. */
+interface OwnedProcess {
+  readonly pid: number;
+  readonly command: string;
+}
+
+/** Whether what /proc/PID/stat says is a process that is neither gone nor a zombie. */
+const isRunning = (stat: string): boolean => stat !== '' && !/\) [ZX] /.test(stat);
+
+export class TestAgent implements AsyncDisposable {
+  readonly nodeName: string;
+  readonly folder: string;
+  readonly rootDir: string;
+  readonly podLogsDir: string;
+  readonly containerLogsDir: string;
+  readonly #options: TestAgentOptions;
+  #child: ChildProcess | undefined;
+
+  private constructor(options: TestAgentOptions, folder: string) {
+    this.#options = options;
+    this.nodeName = options.nodeName;
+    this.folder = folder;
+    this.rootDir = join(folder, 'root');
+    this.podLogsDir = join(folder, 'log/pods');
+    this.containerLogsDir = join(folder, 'log/containers');
+  }
+
+  /** Starts an agent; resolves once its process runs (wait for the Node's Ready condition for more). */
+  static async start(options: TestAgentOptions): Promise<TestAgent> {
+    const agent = new TestAgent(options, await mkdtemp(join(tmpdir(), 'wasmlet-')));
+    await agent.start();
+    return agent;
+  }
+
+  /** Starts the process (again), with other configuration if given. */
+  async start(change: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    const config = {
+      nodeName: this.nodeName,
+      rootDir: this.rootDir,
+      podLogsDir: this.podLogsDir,
+      containerLogsDir: this.containerLogsDir,
+      ...(this.#options.kubeconfig === undefined ? {} : { kubeconfig: this.#options.kubeconfig }),
+      nodeIP: ['127.0.0.1'],
+      address: '127.0.0.1',
+      port: 0,
+      logFormat: 'human',
+      logLevel: 'debug',
+      ...this.#options.config,
+      ...change,
+    };
+    const file = join(this.folder, 'config.json');
+    await writeFile(file, JSON.stringify(config));
+    mkdirSync(this.rootDir, { recursive: true });
+    const log = openSync(this.logFile, 'a');
+    const [program, ...args] = this.#options.command ?? [process.execPath, join(PROJECT, 'agent/cli.ts')];
+    this.#child = spawn(program!, [...args, 'agent', '--config', file], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...this.#options.env },
+      cwd: this.folder,
+    });
+    closeSync(log);
+    await once(this.#child, 'spawn');
+  }
+
+  /** What the agent printed, over all its lives. */
+  get logFile(): string {
+    return join(this.folder, 'agent.log');
+  }
+
+  get pid(): number {
+    const pid = this.#child?.pid;
+    if (pid === undefined) throw new Error('the agent was not started');
+    return pid;
+  }
+
+  /** Sends a signal to the agent's process alone and waits for its end. Resolves to its exit code or signal. */
+  async kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? 0;
+    const gone = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+    child.kill(signal);
+    const [code, bySignal] = await gone;
+    return code ?? bySignal ?? 0;
+  }
+
+  async supervisorPid(): Promise<number> {
+    const found = (await this.#processes()).find(({ command }) => /supervisor/.test(command));
+    if (!found) throw new Error('no supervisor runs');
+    return found.pid;
+  }
+
+  /** The host processes, warm ones included. */
+  async hostPids(): Promise<number[]> {
+    return (await this.#processes()).filter(({ command }) => /host[^/]*\.mjs/.test(command)).map(({ pid }) => pid);
+  }
+
+  /** The host processes of a pod: those that hold one of its logs open. */
+  async hostPidsOf(pod: { metadata?: { namespace?: string; name?: string; uid?: string } }): Promise<number[]> {
+    const { namespace, name, uid } = pod.metadata ?? {};
+    const logs = join(this.podLogsDir, `${namespace}_${name}_${uid}`);
+    const found: number[] = [];
+    for (const pid of await this.hostPids()) {
+      const fds = await readdir(`/proc/${pid}/fd`).catch(() => []);
+      const open = await Promise.all(fds.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
+      if (open.some((path) => path.startsWith(logs))) found.push(pid);
+    }
+    return found;
+  }
+
+  /** Waits until a process that is not our child has ended. */
+  async waitForEnd(pid: number): Promise<void> {
+    while (isRunning(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''))) await delay(10);
+  }
+
+  /** Every process other than the agent whose command line names this agent's state folder. */
+  async #processes(): Promise<OwnedProcess[]> {
+    const found: OwnedProcess[] = [];
+    for (const entry of await readdir('/proc')) {
+      if (!/^\d+$/.test(entry) || Number(entry) === this.#child?.pid) continue;
+      const command = await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '');
+      if (command.includes(this.rootDir)) found.push({ pid: Number(entry), command: command.replaceAll('\0', ' ') });
+    }
+    return found;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill('SIGKILL');
+    for (const { pid } of (await this.#processes()).sort(
+      (a, b) => Number(/supervisor/.test(b.command)) - Number(/supervisor/.test(a.command)),
+    )) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        continue; // gone meanwhile
+      }
+      await this.waitForEnd(pid);
+    }
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}

@@ -1,0 +1,3 @@
+module github.com/wasmlet/wasmlet/test/workloads/go
+
+go 1.24

@@ -1,0 +1,56 @@
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { errnoOf, messageOf, WasmletError } from '../../../base/errors.ts';
+
+/** Linux: a descriptor that only names a file. Node's constants lack it; the value is the same on x86-64 and arm64. */
+export const O_PATH = 0o10000000;
+
+/** A folder or file of the host that stands in the guest's tree. */
+export interface Mount {
+  /** O_PATH: the thing itself, whatever becomes of its name on the host, as with a bind mount. */
+  readonly fd: number;
+  readonly isDirectory: boolean;
+  readonly readonly: boolean;
+}
+
+/**
+ * A place in the guest's tree that is a mount or lies on the way to one. Mounts stand above what the folder beneath
+ * holds: they cannot be renamed or removed, and are seen although the folder has no such entry.
+ */
+export interface MountPoint {
+  mount?: Mount;
+  readonly children: Map<string, MountPoint>;
+  /** Stands in for the inode number of a directory that no file system has. */
+  readonly ino: bigint;
+}
+
+let nextIno = 0xffff_ffff_0000_0000n;
+
+export const newMountPoint = (): MountPoint => ({ children: new Map(), ino: nextIno++ });
+
+/**
+ * Opens what is to be mounted. Symbolic links in the host's path are followed: the path comes from the runtime, not
+ * from the guest.
+ * @throws WasmletError NotFound, FailedPrecondition
+ */
+export function openMount(guestPath: string, hostPath: string, readonly: boolean): Mount {
+  try {
+    const fd = openSync(hostPath, O_PATH);
+    try {
+      const stats = fstatSync(fd);
+      if (!stats.isDirectory() && !stats.isFile()) {
+        throw new WasmletError('FailedPrecondition', `mount ${guestPath}: ${hostPath} is neither a file nor a folder`);
+      }
+      return { fd, isDirectory: stats.isDirectory(), readonly };
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  } catch (cause) {
+    if (cause instanceof WasmletError) throw cause;
+    const code = errnoOf(cause) === 'ENOENT' ? 'NotFound' : 'FailedPrecondition';
+    throw new WasmletError(code, `mount ${guestPath}: ${hostPath} cannot be opened: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Ways of opening that every open of the guest's files has: never a link, never a wait, never a terminal. */
+export const OPEN_SAFELY = constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;

@@ -1,0 +1,40 @@
+/** The POSIX errors that our own code raises; the file system of the host raises any, as Node's system errors. */
+export type PosixCode =
+  | 'E2BIG'
+  | 'EACCES'
+  | 'EAGAIN'
+  | 'EBADF'
+  | 'EBUSY'
+  | 'EEXIST'
+  | 'EFAULT'
+  | 'EFBIG'
+  | 'EILSEQ'
+  | 'EINVAL'
+  | 'EISDIR'
+  | 'ELOOP'
+  | 'EMFILE'
+  | 'ENAMETOOLONG'
+  | 'ENOENT'
+  | 'ENOTCAPABLE'
+  | 'ENOTDIR'
+  | 'ENOTEMPTY'
+  | 'ENOTSOCK'
+  | 'ENOTSUP'
+  | 'EPERM'
+  | 'EROFS'
+  | 'ESPIPE'
+  | 'EXDEV';
+
+/**
+ * A call that failed in the way POSIX names: it becomes the guest's errno and never leaves wasi/. It has the shape of
+ * Node's system errors (`code`), so that one table translates both.
+ */
+export class PosixError extends Error {
+  readonly code: PosixCode;
+
+  constructor(code: PosixCode) {
+    super(code);
+    this.name = 'PosixError';
+    this.code = code;
+  }
+}

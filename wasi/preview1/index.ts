@@ -1,0 +1,49 @@
+import type { LinearMemory } from '../core/guest-memory.ts';
+import type { WasiContext } from '../wasi.ts';
+import { argsFunctions } from './args.ts';
+import { clockFunctions } from './clock.ts';
+import { fdFunctions } from './fd.ts';
+import type { Preview1Functions } from './function.ts';
+import { ioFunctions } from './io.ts';
+import { pathFunctions } from './path.ts';
+import { pollFunctions } from './poll.ts';
+import { processFunctions } from './process.ts';
+import { socketFunctions } from './socket.ts';
+import { createState, disposeState } from './state.ts';
+
+export type { Preview1Function, Preview1Functions } from './function.ts';
+
+/** Name of the import module. */
+export const PREVIEW1_MODULE = 'wasi_snapshot_preview1';
+
+export interface Preview1 {
+  /** To link a module with: `{ wasi_snapshot_preview1: { fd_write: … } }`. */
+  readonly imports: Readonly<Record<typeof PREVIEW1_MODULE, Preview1Functions>>;
+  /** Gives the guest's memory; before the first export is called. */
+  setMemory(memory: LinearMemory): void;
+  /** Closes all that the guest has open, and ends what it waits for. The guest must not be called any more. */
+  [Symbol.dispose](): void;
+}
+
+/**
+ * All 46 functions of WASI Preview 1 (snapshot 1) for one guest. Directory `/` is open as descriptor 3.
+ * @throws WasmletError NotFound, FailedPrecondition: the root folder or a mount cannot be opened
+ */
+export function createPreview1(context: WasiContext): Preview1 {
+  const state = createState(context);
+  const functions: Preview1Functions = {
+    ...argsFunctions(state),
+    ...clockFunctions(state),
+    ...fdFunctions(state),
+    ...ioFunctions(state),
+    ...pathFunctions(state),
+    ...pollFunctions(state),
+    ...processFunctions(state),
+    ...socketFunctions(state),
+  };
+  return {
+    imports: { [PREVIEW1_MODULE]: functions },
+    setMemory: (memory) => state.memory.attach(memory),
+    [Symbol.dispose]: () => disposeState(state),
+  };
+}

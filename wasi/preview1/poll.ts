@@ -1,0 +1,155 @@
+import { monotonicNow } from '../core/clocks.ts';
+import type { GuestMemory } from '../core/guest-memory.ts';
+import { PosixError } from '../core/posix-error.ts';
+import { CLOCK, RIGHT } from './abi.ts';
+import { requireRights, type Descriptor } from './descriptor.ts';
+import { errnoFor, SUCCESS } from './errno.ts';
+import { suspending, type Preview1Functions } from './function.ts';
+import type { Preview1State } from './state.ts';
+
+const SUBSCRIPTION_SIZE = 48;
+const EVENT_SIZE = 32;
+/** Bounds what one call allocates; more descriptors than MAX_DESCRIPTORS cannot be open. */
+const MAX_SUBSCRIPTIONS = 8192;
+/** `eventtype` */
+const EVENT = { CLOCK: 0, FD_READ: 1, FD_WRITE: 2 } as const;
+/** `subclockflags` */
+const ABSTIME = 1;
+
+interface Readiness {
+  /** An errno for this subscription alone. */
+  readonly error: number;
+  readonly bytes: bigint;
+}
+
+/** What the guest waits for. */
+interface Subscription {
+  readonly userdata: bigint;
+  readonly type: number;
+  /** Undefined as long as it has not happened. */
+  readonly ready: () => Readiness | undefined;
+  /** When it will be ready, in nanoseconds of the monotonic clock. */
+  readonly deadline?: bigint;
+  /** A promise for the moment when it may be ready; undefined when it is. */
+  readonly wakeUp?: () => Promise<void> | undefined;
+}
+
+const READY: Readiness = { error: SUCCESS, bytes: 0n };
+
+/** The moment on the monotonic clock that a `subscription_clock` means. */
+function deadlineOf({ memory, realtime }: Preview1State, at: number): bigint {
+  const clock = memory.u32(at + 16);
+  const timeout = memory.u64(at + 24);
+  const absolute = (memory.u16(at + 40) & ABSTIME) !== 0;
+  if (clock > CLOCK.THREAD_CPUTIME) throw new PosixError('EINVAL');
+  if (clock > CLOCK.MONOTONIC) throw new PosixError('ENOTSUP');
+  const now = monotonicNow();
+  if (!absolute) return now + timeout;
+  return clock === CLOCK.MONOTONIC ? timeout : now + timeout - realtime.now();
+}
+
+function descriptorReadiness(descriptor: Descriptor, type: number): Pick<Subscription, 'ready' | 'wakeUp'> {
+  requireRights(descriptor, RIGHT.POLL_FD_READWRITE);
+  const { object } = descriptor;
+  if (object.kind === 'directory') throw new PosixError('EBADF');
+  if (type === EVENT.FD_WRITE) return { ready: () => READY };
+  if (object.kind === 'output') throw new PosixError('EBADF');
+  if (object.kind === 'file') {
+    const left = object.stat().size - object.tell();
+    return { ready: () => ({ error: SUCCESS, bytes: left > 0n ? left : 0n }) };
+  }
+  return {
+    ready: () => {
+      const bytes = object.available();
+      return bytes === undefined ? undefined : { error: SUCCESS, bytes: BigInt(bytes) };
+    },
+    wakeUp: () => object.readAhead(),
+  };
+}
+
+/** Reads one `subscription`. What is wrong with it becomes its event's error, not the call's. */
+function subscriptionAt(state: Preview1State, at: number): Subscription {
+  const { memory, descriptors } = state;
+  const userdata = memory.u64(at);
+  const type = memory.u8(at + 8);
+  if (type > EVENT.FD_WRITE) throw new PosixError('EINVAL');
+  try {
+    if (type !== EVENT.CLOCK) {
+      return { userdata, type, ...descriptorReadiness(descriptors.get(memory.u32(at + 16)), type) };
+    }
+    const deadline = deadlineOf(state, at);
+    return { userdata, type, deadline, ready: () => (monotonicNow() >= deadline ? READY : undefined) };
+  } catch (error) {
+    const errno = errnoFor(error);
+    return { userdata, type, ready: () => ({ error: errno, bytes: 0n }) };
+  }
+}
+
+/** Writes an `event` for each subscription that is ready, and returns how many. */
+function report(memory: GuestMemory, subscriptions: readonly Subscription[], out: number): number {
+  let count = 0;
+  for (const { userdata, type, ready } of subscriptions) {
+    const readiness = ready();
+    if (readiness === undefined) continue;
+    const at = (out >>> 0) + count * EVENT_SIZE;
+    memory.view(at, EVENT_SIZE).fill(0);
+    memory.setU64(at, userdata);
+    memory.setU16(at + 8, readiness.error);
+    memory.setU8(at + 10, type);
+    memory.setU64(at + 16, readiness.bytes);
+    count++;
+  }
+  return count;
+}
+
+async function wait({ eventLoop }: Preview1State, subscriptions: readonly Subscription[]): Promise<void> {
+  const wakeUps: Promise<void>[] = [];
+  let earliest: bigint | undefined;
+  for (const { deadline, wakeUp } of subscriptions) {
+    if (deadline !== undefined && (earliest === undefined || deadline < earliest)) earliest = deadline;
+    const moment = wakeUp?.();
+    if (moment !== undefined) wakeUps.push(moment);
+    else if (wakeUp !== undefined) return;
+  }
+  await eventLoop.waitUntil(earliest, wakeUps.length === 0 ? undefined : Promise.race(wakeUps));
+}
+
+/** Whether waiting is needed: starts reading ahead, as only that tells whether there is input. */
+function nothingReady(subscriptions: readonly Subscription[]): boolean {
+  for (const { wakeUp } of subscriptions) void wakeUp?.();
+  return subscriptions.every(({ ready }) => ready() === undefined);
+}
+
+export function pollFunctions(state: Preview1State): Preview1Functions {
+  const { memory, eventLoop } = state;
+
+  const pollSlowly = async (subscriptions: readonly Subscription[], out: number, countOut: number): Promise<void> => {
+    // Input that has arrived is only seen by a turn of the event loop.
+    await eventLoop.turn();
+    while (nothingReady(subscriptions)) await wait(state, subscriptions);
+    memory.setU32(countOut, report(memory, subscriptions, out));
+  };
+
+  return {
+    /**
+     * WASI Preview 1, `poll_oneoff`. Files and standard output are always ready; standard input when there is some or it
+     * has ended. Clocks that count CPU time cannot be waited for (ENOTSUP in the event).
+     */
+    poll_oneoff: suspending((subscriptionsIn: number, out: number, count: number, countOut: number) => {
+      const wanted = count >>> 0;
+      if (wanted === 0 || wanted > MAX_SUBSCRIPTIONS) throw new PosixError('EINVAL');
+      memory.check(subscriptionsIn, wanted * SUBSCRIPTION_SIZE);
+      memory.check(out, wanted * EVENT_SIZE);
+      memory.check(countOut, 4);
+      const subscriptions = Array.from({ length: wanted }, (_, index) =>
+        subscriptionAt(state, (subscriptionsIn >>> 0) + index * SUBSCRIPTION_SIZE),
+      );
+      const waitsForInput = subscriptions.some(({ wakeUp, ready }) => wakeUp !== undefined && ready() === undefined);
+      if (waitsForInput || eventLoop.turnIsDue() || nothingReady(subscriptions)) {
+        return pollSlowly(subscriptions, out, countOut);
+      }
+      memory.setU32(countOut, report(memory, subscriptions, out));
+      return undefined;
+    }),
+  };
+}

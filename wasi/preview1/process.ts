@@ -1,0 +1,47 @@
+import { randomFillSync } from 'node:crypto';
+import { PosixError } from '../core/posix-error.ts';
+import { WasiExit } from '../wasi.ts';
+import { plain, suspending, type Preview1Function, type Preview1Functions } from './function.ts';
+import type { Preview1State } from './state.ts';
+
+/** One call for randomness, so that a large one allocates nothing. */
+const RANDOM_CHUNK = 65_536;
+
+/** `signal`, in the order of the specification from 0; the number is Linux' (its 16 is missing in WASI). */
+const LAST_SIGNAL = 30;
+const FIRST_AFTER_STKFLT = 16;
+const SIGNAL = { NONE: 0, CHLD: 16, CONT: 17, STOP: 18, TSTP: 19, TTIN: 20, TTOU: 21, URG: 22, WINCH: 27 } as const;
+const IGNORED: readonly number[] = [SIGNAL.NONE, SIGNAL.CHLD, SIGNAL.CONT, SIGNAL.URG, SIGNAL.WINCH];
+const STOPPING: readonly number[] = [SIGNAL.STOP, SIGNAL.TSTP, SIGNAL.TTIN, SIGNAL.TTOU];
+
+/** What a signal does to a program that does not handle it, as Preview 1 knows no handlers. */
+function raise(signal: number): void {
+  if (signal < 0 || signal > LAST_SIGNAL) throw new PosixError('EINVAL');
+  if (IGNORED.includes(signal)) return;
+  if (STOPPING.includes(signal)) throw new PosixError('ENOTSUP');
+  throw new WasiExit(128 + (signal < FIRST_AFTER_STKFLT ? signal : signal + 1));
+}
+
+const exit: Preview1Function = {
+  suspends: false,
+  call: (code: number) => {
+    // As wait(2) tells it: eight bits.
+    throw new WasiExit(code & 0xff);
+  },
+};
+
+export function processFunctions({ memory, eventLoop }: Preview1State): Preview1Functions {
+  return {
+    /** WASI Preview 1, `proc_exit`. Throws WasiExit through the guest. */
+    proc_exit: exit,
+    /** WASI Preview 1, `proc_raise`. Exits with 128 + the signal's number on Linux, where the default is to end. */
+    proc_raise: plain((signal: number) => raise(signal)),
+    /** WASI Preview 1, `sched_yield`. Lets the host's event loop turn, if it has not for a while. */
+    sched_yield: suspending(() => (eventLoop.turnIsDue() ? eventLoop.turn() : undefined)),
+    /** WASI Preview 1, `random_get`. */
+    random_get: plain((pointer: number, length: number) => {
+      const view = memory.view(pointer, length);
+      for (let at = 0; at < view.length; at += RANDOM_CHUNK) randomFillSync(view.subarray(at, at + RANDOM_CHUNK));
+    }),
+  };
+}
