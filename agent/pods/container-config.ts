@@ -1,0 +1,87 @@
+import { resolveCommand } from '../../images/command.ts';
+import type { Image } from '../../images/service.ts';
+import type { ContainerConfig, KeyValue, LinuxContainerResources, LogLimits, Mount } from '../../runtime/service.ts';
+import type { Container, Pod } from '../kube/types.ts';
+import { expand, mappingFor } from './expansion.ts';
+import { containerAnnotations, containerLabels } from './labels.ts';
+import { containerLogPath } from './logs.ts';
+import { milliValue, wholeValue } from './quantity.ts';
+import { hostnameOf } from './spec.ts';
+
+export interface ContainerConfigInput {
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly image: Image;
+  readonly restartCount: number;
+  /** From the pod's spec, made by the EnvironmentMaker. */
+  readonly envs: readonly { readonly name: string; readonly value: string }[];
+  readonly mounts: readonly Mount[];
+  readonly logLimits: LogLimits;
+}
+
+/**
+ * What the runtime is told to run (kuberuntime_container.go, generateContainerConfig).
+ * @throws WasmletError InvalidArgument when neither pod nor image says what to run
+ */
+export function containerConfig(input: ContainerConfigInput): ContainerConfig {
+  const { pod, container, image, restartCount } = input;
+  const mapping = mappingFor(new Map(input.envs.map(({ name, value }) => [name, value])));
+  const expandAll = (words: readonly string[] = []): string[] => words.map((word) => expand(word, mapping));
+  return {
+    metadata: { name: container.name, attempt: restartCount },
+    image: {
+      userSpecifiedImage: container.image ?? '',
+      imageRef: image.id,
+      ...(image.module === undefined ? {} : { module: image.module }),
+      ...(image.tree === undefined ? {} : { tree: image.tree }),
+    },
+    args: resolveCommand(image, expandAll(container.command), expandAll(container.args), container.image),
+    workingDir: firstSet(container.workingDir, image.config.workingDir, '/'),
+    envs: mergeEnvs(pod, image.config.env, input.envs),
+    mounts: input.mounts,
+    labels: containerLabels(pod, container),
+    annotations: containerAnnotations(pod, container, restartCount, image.repoDigests[0] ?? image.id),
+    logPath: containerLogPath(container.name, restartCount),
+    logLimits: input.logLimits,
+    stdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
+    tty: container.tty ?? false,
+    resources: resourcesOf(container),
+  };
+}
+
+const firstSet = (...texts: (string | undefined)[]): string =>
+  texts.find((text) => text !== undefined && text !== '') ?? '';
+
+/** The host's name first, then the image's variables, then the pod's: later ones replace, as under containerd. */
+function mergeEnvs(
+  pod: Pod,
+  imageEnv: readonly string[],
+  podEnv: readonly { readonly name: string; readonly value: string }[],
+): KeyValue[] {
+  const merged = new Map([['HOSTNAME', hostnameOf(pod)]]);
+  for (const variable of imageEnv) {
+    const equals = variable.indexOf('=');
+    if (equals > 0) merged.set(variable.slice(0, equals), variable.slice(equals + 1));
+  }
+  for (const { name, value } of podEnv) merged.set(name, value);
+  return [...merged].map(([key, value]) => ({ key, value }));
+}
+
+const CPU_PERIOD_US = 100_000;
+const MIN_QUOTA_US = 1000;
+const MIN_SHARES = 2;
+const MAX_SHARES = 262_144;
+
+/** kuberuntime_container_linux.go, calculateLinuxResources. */
+function resourcesOf({ resources }: Container): LinuxContainerResources {
+  const cpuLimit = milliValue(resources?.limits?.['cpu']);
+  const cpuRequest = milliValue(resources?.requests?.['cpu'] ?? resources?.limits?.['cpu']);
+  const shares = Math.floor((cpuRequest * 1024) / 1000);
+  return {
+    cpuPeriod: CPU_PERIOD_US,
+    cpuQuota: cpuLimit === 0 ? 0 : Math.max(MIN_QUOTA_US, Math.floor((cpuLimit * CPU_PERIOD_US) / 1000)),
+    cpuShares: Math.min(MAX_SHARES, Math.max(MIN_SHARES, shares)),
+    memoryLimitInBytes: wholeValue(resources?.limits?.['memory']),
+  };
+}

@@ -1,0 +1,214 @@
+import { isDeepStrictEqual } from 'node:util';
+import { messageOf } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { createBackoff } from '../kube/backoff.ts';
+import { KubeApiError, type KubeClient } from '../kube/client.ts';
+import type { Pod, PodStatus } from '../kube/types.ts';
+import { describePod, identityOf, isBeingDeleted, isTerminalPhase, type PodIdentity } from './spec.ts';
+import { completeStatus, finalStatus, sendableStatus } from './status-normalize.ts';
+import { createStatusPatch } from './status-patch.ts';
+
+export interface StatusWriterOptions {
+  readonly client: KubeClient;
+  /** Whether a container of the pod might run; while so, no terminal phase is sent. */
+  readonly mayHaveRunningContainers: (uid: string) => boolean;
+  readonly logger: Logger;
+  readonly now?: () => number;
+}
+
+interface Entry {
+  readonly identity: PodIdentity;
+  readonly stop: AbortController;
+  /** What the pod's status should be. */
+  status: PodStatus;
+  /** Counts changes of `status`; `sent` is the last that the API accepted. */
+  version: number;
+  sent: number;
+  /** Containers and volumes are gone: once this status is accepted, a deleted pod's object may go. */
+  finished: boolean;
+  /** The newest object known: from the watch, or the answer to a patch. */
+  inApi: Pod;
+  /** The API has it no more. */
+  gone: boolean;
+  sending: Promise<void> | undefined;
+}
+
+/**
+ * Writes the status of pods to the API (pkg/kubelet/status/status_manager.go): one writer per pod, so that no pod waits
+ * for another; only the newest version is sent, only what differs, and never a phase after a terminal one. Where the
+ * kubelet reads the pod before each patch, this compares with the watch's newest object and lets the UID guard the
+ * patch: half the calls.
+ */
+export class StatusWriter {
+  readonly #options: StatusWriterOptions;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: StatusWriterOptions) {
+    this.#options = options;
+  }
+
+  /** The status last set; undefined when none was since the agent started. */
+  get(uid: string): PodStatus | undefined {
+    return this.#entries.get(uid)?.status;
+  }
+
+  /** Sets a pod's status, complete but for its times, and sends it in the background if it differs. */
+  set(pod: Pod, status: PodStatus): void {
+    this.#change(pod, status, false);
+  }
+
+  /** Sets the last status: containers and volumes are gone. A deleted pod's object is removed once it is accepted. */
+  finish(pod: Pod): void {
+    const { uid } = identityOf(pod);
+    this.#change(pod, finalStatus(pod, this.get(uid) ?? pod.status ?? {}), true);
+  }
+
+  /** Takes note of the object as the watch has it; sends again where another has changed what is ours. */
+  observe(pod: Pod): void {
+    const entry = this.#entries.get(identityOf(pod).uid);
+    if (!entry || !isNewer(pod, entry.inApi)) return;
+    const statusChanged = !isDeepStrictEqual(pod.status, entry.inApi.status);
+    entry.inApi = pod;
+    if (statusChanged && this.#patchFor(entry)) entry.version++;
+    this.#kick(entry);
+  }
+
+  /** Forgets a pod whose object is gone. */
+  forget(uid: string): void {
+    const entry = this.#entries.get(uid);
+    entry?.stop.abort();
+    this.#entries.delete(uid);
+  }
+
+  /** Resolves when nothing is on its way for any pod (or `signal` ends the wait). */
+  async drain(signal: AbortSignal): Promise<void> {
+    const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    const all = Promise.all([...this.#entries.values()].map(({ sending }) => sending ?? Promise.resolve()));
+    if (!signal.aborted) await Promise.race([all, ended]);
+  }
+
+  /** Stops sending. */
+  stop(): void {
+    for (const entry of this.#entries.values()) entry.stop.abort();
+  }
+
+  #change(pod: Pod, status: PodStatus, finished: boolean): void {
+    const identity = identityOf(pod);
+    const entry = this.#entries.get(identity.uid) ?? this.#add(identity, pod);
+    const now = (this.#options.now ?? Date.now)();
+    const previous = entry.version === 0 ? (pod.status ?? {}) : entry.status;
+    const next = completeStatus(pod, keepTerminal(status, previous), previous, now);
+    const same = entry.version > 0 && isDeepStrictEqual(next, entry.status);
+    entry.finished ||= finished;
+    entry.status = next;
+    // The same status may be due all the same: a terminal phase was held back while containers could still run.
+    if (!same || this.#patchFor(entry)) entry.version++;
+    this.#kick(entry);
+  }
+
+  #add(identity: PodIdentity, pod: Pod): Entry {
+    const entry: Entry = {
+      identity,
+      stop: new AbortController(),
+      status: {},
+      version: 0,
+      sent: 0,
+      finished: false,
+      inApi: pod,
+      gone: false,
+      sending: undefined,
+    };
+    this.#entries.set(identity.uid, entry);
+    return entry;
+  }
+
+  #kick(entry: Entry): void {
+    entry.sending ??= this.#sendAll(entry).finally(() => {
+      entry.sending = undefined;
+      if (this.#isBehind(entry)) this.#kick(entry);
+    });
+  }
+
+  #isBehind(entry: Entry): boolean {
+    if (entry.gone || entry.stop.signal.aborted) return false;
+    return entry.sent < entry.version || this.#mayDelete(entry);
+  }
+
+  #mayDelete({ inApi, finished }: Entry): boolean {
+    return finished && isBeingDeleted(inApi) && isTerminalPhase(inApi.status?.phase);
+  }
+
+  #patchFor(entry: Entry): Record<string, unknown> | undefined {
+    const inApi = entry.inApi.status ?? {};
+    const mayRun = !entry.finished && this.#options.mayHaveRunningContainers(entry.identity.uid);
+    return createStatusPatch(entry.identity.uid, inApi, sendableStatus(entry.status, inApi, mayRun));
+  }
+
+  async #sendAll(entry: Entry): Promise<void> {
+    const { signal } = entry.stop;
+    const backoff = createBackoff({ initialMs: 200, maxMs: 10_000 });
+    // What is set in one go is sent in one go.
+    await Promise.resolve();
+    while (this.#isBehind(entry)) {
+      try {
+        await this.#sendOnce(entry);
+        backoff.reset();
+      } catch (error) {
+        if (signal.aborted || (await this.#isGone(entry, error))) return;
+        this.#options.logger.warn('a pod status could not be written yet', {
+          pod: describePod(entry.identity),
+          error: messageOf(error),
+        });
+        await backoff.wait(signal);
+      }
+    }
+  }
+
+  async #sendOnce(entry: Entry): Promise<void> {
+    const { signal } = entry.stop;
+    const path = pathOf(entry.identity);
+    const { version } = entry;
+    const patch = this.#patchFor(entry);
+    if (patch) {
+      const answer = await this.#options.client.patch<Pod>(`${path}/status`, 'strategic', patch, { signal });
+      if (!isNewer(entry.inApi, answer)) entry.inApi = answer;
+    }
+    entry.sent = version;
+    if (!this.#mayDelete(entry)) return;
+    const options = { gracePeriodSeconds: 0, preconditions: { uid: entry.identity.uid } };
+    await this.#options.client.delete(path, options, { signal });
+    entry.gone = true;
+  }
+
+  /** A pod that is gone, or was made anew under its name, needs no status any more. */
+  async #isGone(entry: Entry, error: unknown): Promise<boolean> {
+    if (!(error instanceof KubeApiError) || (error.status !== 404 && error.status !== 409)) return false;
+    if (error.status === 409) {
+      try {
+        const present = await this.#options.client.get<Pod>(pathOf(entry.identity), { signal: entry.stop.signal });
+        if (present.metadata?.uid === entry.identity.uid) {
+          entry.inApi = present;
+          return false;
+        }
+      } catch (failure) {
+        if (!(failure instanceof KubeApiError) || failure.status !== 404) return false;
+      }
+    }
+    entry.gone = true;
+    return true;
+  }
+}
+
+/** A pod does not come back from a terminal phase, whatever is found of its containers later. */
+function keepTerminal(status: PodStatus, previous: PodStatus): PodStatus {
+  if (!isTerminalPhase(previous.phase) || isTerminalPhase(status.phase)) return status;
+  return { ...status, ...(previous.phase === undefined ? {} : { phase: previous.phase }) };
+}
+
+const pathOf = ({ namespace, name }: PodIdentity): string => `/api/v1/namespaces/${namespace}/pods/${name}`;
+
+/** Resource versions of one object grow (KEP-5504). */
+function isNewer(pod: Pod, than: Pod): boolean {
+  const [a, b] = [pod.metadata?.resourceVersion ?? '0', than.metadata?.resourceVersion ?? '0'];
+  return /^\d+$/.test(a) && /^\d+$/.test(b) ? BigInt(a) > BigInt(b) : a !== b;
+}
