@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { labelProblem } from '../node/labels.ts';
 
 /**
  * The whole configuration: one frozen, validated object made at the edge from flags, file and environment. Names are
@@ -11,6 +12,13 @@ const quantity = z
   .string()
   .regex(/^\d+(\.\d+)?([EPTGMk]|[EPTGM]i|Ki|m)?$/, 'a Kubernetes quantity, for example 500m, 1Gi');
 const duration = z.string().regex(/^(\d+(ms|s|m|h))+$/, 'a duration, for example 300ms, 10s, 5m');
+
+const threshold = z
+  .string()
+  .regex(
+    /^(\d+(\.\d+)?%|\d+(\.\d+)?([EPTGMk]|[EPTGM]i|Ki|m)?)$/,
+    'a quantity or a percentage, for example 100Mi or 10%',
+  );
 
 const taint = z.strictObject({
   key: z.string().min(1),
@@ -23,7 +31,7 @@ const handler = z.strictObject({
   isolation: z.enum(['process', 'shared']).default('process'),
 });
 
-export const configSchema = z.strictObject({
+const options = z.strictObject({
   nodeName: z
     .string()
     .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'a DNS subdomain in lower case')
@@ -48,22 +56,31 @@ export const configSchema = z.strictObject({
     .describe(
       "Credentials used once, to obtain the node's own certificate; empty: the pod's service account, when there is one",
     ),
-  kubeAPIQPS: z.number().positive().default(50),
-  kubeAPIBurst: z.number().int().positive().default(100),
+  kubeAPIQPS: z.number().positive().default(50).describe('Requests per second to the API server'),
+  kubeAPIBurst: z.number().int().positive().default(100).describe('Requests to the API server at once'),
 
-  registerNode: z.boolean().default(true),
+  registerNode: z.boolean().default(true).describe('Create the Node object; otherwise someone else does'),
   nodeLabels: z
     .record(z.string(), z.string())
+    .superRefine((labels, context) => {
+      for (const [key, value] of Object.entries(labels)) {
+        const message = labelProblem(key, value);
+        if (message !== undefined) context.addIssue({ code: 'custom', message });
+      }
+    })
     .default({})
     .describe('Labels beyond the default ones, or in their place'),
-  registerWithTaints: z.array(taint).default([{ key: 'kubernetes.io/arch', value: 'wasm', effect: 'NoSchedule' }]),
+  registerWithTaints: z
+    .array(taint)
+    .default([{ key: 'kubernetes.io/arch', value: 'wasm', effect: 'NoSchedule' }])
+    .describe('Taints of the Node object when it is created'),
   nodeIP: z
     .array(z.union([z.ipv4(), z.ipv6()]))
     .max(2)
     .default([])
     .describe('Addresses of the node; empty: found out'),
-  providerID: z.string().default(''),
-  maxPods: z.number().int().positive().default(500),
+  providerID: z.string().default('').describe('spec.providerID, for clusters whose cloud controller asks for it'),
+  maxPods: z.number().int().positive().default(500).describe('How many pods the node takes'),
   capacity: z
     .strictObject({ cpu: quantity.optional(), memory: quantity.optional(), 'ephemeral-storage': quantity.optional() })
     .default({})
@@ -72,28 +89,40 @@ export const configSchema = z.strictObject({
     ),
   systemReserved: z
     .strictObject({ cpu: quantity.optional(), memory: quantity.optional(), 'ephemeral-storage': quantity.optional() })
-    .default({}),
+    .default({})
+    .describe('Taken from the capacity; the rest is allocatable to pods'),
   nodeStatusUpdateFrequency: duration.default('10s').describe('How often conditions are read'),
   nodeStatusReportFrequency: duration.default('5m').describe('How often status is sent when nothing changed'),
-  nodeLeaseDurationSeconds: z.number().int().positive().default(40),
+  nodeLeaseDurationSeconds: z
+    .number()
+    .int()
+    .positive()
+    .default(40)
+    .describe('Duration of the lease; it is renewed every quarter of it'),
   evictionHard: z
     .strictObject({
-      'memory.available': z.string().default('100Mi'),
-      'nodefs.available': z.string().default('10%'),
-      'pid.available': z.string().default('5%'),
+      'memory.available': threshold.default('100Mi'),
+      'nodefs.available': threshold.default('10%'),
+      'nodefs.inodesFree': threshold.default('5%'),
+      'pid.available': threshold.default('5%'),
     })
     .prefault({})
     .describe('Thresholds of the pressure conditions: a quantity or a percentage'),
+  evictionPressureTransitionPeriod: duration
+    .default('5m')
+    .describe('How long a pressure condition stays after the pressure has gone'),
 
   address: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0').describe("Where the node's HTTPS API listens"),
   port: z.number().int().min(0).max(65535).default(10250).describe("Port of the node's HTTPS API; 0: any free one"),
   tlsCertFile: z.string().default('').describe('Empty: a self-signed certificate in <rootDir>/pki'),
-  tlsPrivateKeyFile: z.string().default(''),
+  tlsPrivateKeyFile: z.string().default('').describe('Key of tlsCertFile'),
   clientCAFile: z.string().default('').describe('Empty: read from kube-system/extension-apiserver-authentication'),
-  streamingConnectionIdleTimeout: duration.default('4h'),
+  streamingConnectionIdleTimeout: duration
+    .default('4h')
+    .describe('An exec, attach or port-forward without traffic ends after so long'),
 
-  serializeImagePulls: z.boolean().default(false),
-  maxParallelImagePulls: z.number().int().positive().default(4),
+  serializeImagePulls: z.boolean().default(false).describe('Pull one image at a time'),
+  maxParallelImagePulls: z.number().int().positive().default(4).describe('How many images are pulled at a time'),
   imagePullProgressDeadline: duration.default('1m').describe('A pull that makes no progress for so long is given up'),
   maxImageBytes: z
     .number()
@@ -106,8 +135,13 @@ export const configSchema = z.strictObject({
     .default([])
     .describe("'host:port' of registries reached by plain HTTP; loopback is, without being named"),
 
-  containerLogMaxSize: quantity.default('10Mi'),
-  containerLogMaxFiles: z.number().int().min(2).default(5),
+  containerLogMaxSize: quantity.default('10Mi').describe('Size at which a container log is rotated'),
+  containerLogMaxFiles: z
+    .number()
+    .int()
+    .min(2)
+    .default(5)
+    .describe("Files that a container's log may have, the current one included"),
   maxContainerRestartPeriod: duration.default('5m').describe('Ceiling of the CrashLoopBackOff delay'),
   syncFrequency: duration.default('1m').describe('How often a pod that did not change is looked at again'),
 
@@ -128,8 +162,21 @@ export const configSchema = z.strictObject({
     .describe('What becomes of the pods when the agent is told to stop'),
   shutdownGracePeriod: duration.default('30s').describe("With podsOnShutdown 'end': at most so long"),
 
-  logLevel: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
-  logFormat: z.enum(['json', 'human']).default('json'),
+  logLevel: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('Least severe level that is logged'),
+  logFormat: z.enum(['json', 'human']).default('json').describe('Form of the log'),
+});
+
+/** What options must be to one another. */
+export const configSchema = options.superRefine((config, context) => {
+  if (!Object.hasOwn(config.runtimeHandlers, config.defaultRuntimeHandler)) {
+    const names = Object.keys(config.runtimeHandlers).join(', ');
+    const message = `expected one of the runtimeHandlers: ${names}`;
+    context.addIssue({ code: 'custom', path: ['defaultRuntimeHandler'], message });
+  }
+  if ((config.tlsCertFile === '') !== (config.tlsPrivateKeyFile === '')) {
+    const message = 'tlsCertFile and tlsPrivateKeyFile go together: give both or none';
+    context.addIssue({ code: 'custom', path: ['tlsCertFile'], message });
+  }
 });
 
 export type Config = Readonly<z.infer<typeof configSchema>>;

@@ -73,12 +73,17 @@ function diffConditions(from: readonly PodCondition[], to: readonly PodCondition
   });
   if (changed.length === 0) return {};
   const order = [...from, ...own].map(({ type }) => type).filter((type, index, all) => all.indexOf(type) === index);
-  return { '$setElementOrder/conditions': order.map((type) => ({ type })), conditions: changed };
+  // The API server refuses a patch whose elements stand in another order than it names.
+  const conditions = changed.toSorted((a, b) => order.indexOf(a.type) - order.indexOf(b.type));
+  return { '$setElementOrder/conditions': order.map((type) => ({ type })), conditions };
 }
 
 const CONDITION_FIELDS = ['status', 'reason', 'message', 'lastTransitionTime', 'observedGeneration'] as const;
 
-function diffCondition(before: PodCondition | undefined, after: PodCondition): Json | undefined {
+function diffCondition(
+  before: PodCondition | undefined,
+  after: PodCondition,
+): (Json & { type: string }) | undefined {
   const patch: Json = {};
   for (const key of CONDITION_FIELDS) {
     if (before?.[key] !== after[key]) patch[key] = after[key] ?? null;

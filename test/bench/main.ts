@@ -62,6 +62,7 @@ async function main(): Promise<void> {
     } catch (error) {
       // The others are worth having all the same.
       report(`${benchmark.name} failed: ${messageOf(error)}`);
+      if (stage) report(`the agent's last lines:\n${await (await stage).agentLog()}`);
       process.exitCode = 1;
     }
   }

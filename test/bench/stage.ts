@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KubeObject, Pod } from '../../agent/kube/types.ts';
@@ -12,6 +12,8 @@ import { runOrThrow } from '../support/command.ts';
 import { buildGuest, type GuestName } from '../support/guests.ts';
 import { pushImage } from '../support/push.ts';
 import { PodWatch } from './pod-watch.ts';
+
+const LOG_LINES = 40;
 
 export type Report = (line: string) => void;
 
@@ -135,7 +137,7 @@ export class Stage implements AsyncDisposable {
 
   /** Deletes a pod at once, whatever its node does. */
   async deleteNow(name: string): Promise<void> {
-    await this.api.request('DELETE', `${this.podsPath}/${name}`, { gracePeriodSeconds: 0 });
+    await this.api.request('DELETE', `${this.podsPath}/${name}?gracePeriodSeconds=0`);
   }
 
   /** Says as the administrator what a node would say. */
@@ -158,6 +160,11 @@ export class Stage implements AsyncDisposable {
 
   async deleteAll(names: readonly string[], pods: PodWatch): Promise<void> {
     await Promise.all(names.map((name) => this.delete(name, pods)));
+  }
+
+  /** The end of the agent's log. */
+  async agentLog(): Promise<string> {
+    return (await readFile(this.agent.logFile, 'utf8')).split('\n').slice(-LOG_LINES).join('\n');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,9 +3,10 @@
  * own, namespaces, and waiting for what a watch shows.
  */
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import type { ContainerStatus, CoreEvent, KubeObject, Pod } from '../../agent/kube/types.ts';
-import { TestAgent } from '../support/agent.ts';
+import { PROJECT, TestAgent } from '../support/agent.ts';
 import type { Api } from '../support/api.ts';
 import { createNamespace, describeOnCluster, useCluster } from '../support/fixture.ts';
 import type { TestCluster, TestNamespace } from '../support/fixture.ts';
@@ -186,6 +187,7 @@ export async function startScene(
 ): Promise<Scene & AsyncDisposable> {
   const nodeName = `wasm-${process.pid}-${(agents += 1)}-${randomBytes(2).toString('hex')}`;
   const api = await cluster.api();
+  await cluster.kubectl.ok(['apply', '-f', join(PROJECT, 'manifests/runtimeclasses.yaml')]);
   const agent = await TestAgent.start({
     nodeName,
     kubeconfig: await cluster.nodeKubeconfig(nodeName),

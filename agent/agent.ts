@@ -1,0 +1,194 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasCode } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { createImageService } from '../images/index.ts';
+import { connectRuntime } from '../runtime/service.ts';
+import { parseDuration } from './config/duration.ts';
+import { runtimeSocketOf, type Config } from './config/schema.ts';
+import { createEventRecorder } from './kube/events.ts';
+import { createKubeClient } from './kube/http-client.ts';
+import { certificateAuthorityOf, loadKubeConfig } from './kube/kubeconfig.ts';
+import { createObjectCache, type RefreshableObjectCache } from './kube/object-cache.ts';
+import { createReflector, type Reflector } from './kube/reflector.ts';
+import type { Service } from './kube/types.ts';
+import { nodeAddresses } from './node/addresses.ts';
+import { obtainIdentity } from './node/identity.ts';
+import { createNodeManager, type NodeManager } from './node/manager.ts';
+import { createEnvironmentMaker } from './pods/environment-maker.ts';
+import { createPodManager, type PodManager } from './pods/manager.ts';
+import { podReference } from './pods/spec.ts';
+import { createNodeServer, type NodeServer } from './server/index.ts';
+import { createVolumeManager } from './volumes/index.ts';
+import type { VolumeManager } from './volumes/manager.ts';
+
+export interface AgentOptions {
+  readonly logger: Logger;
+  /** Ends the agent; what becomes of the pods is config.podsOnShutdown. */
+  readonly signal: AbortSignal;
+}
+
+/** The parts that run until the agent ends. */
+interface Parts {
+  readonly node: NodeManager;
+  readonly pods: PodManager;
+  readonly services: Reflector<Service>;
+  readonly server: NodeServer;
+}
+
+/** EventSource of all events, and what kubectl describe shows under From: users look for the kubelet's. */
+const COMPONENT = 'kubelet';
+
+/**
+ * Runs the node agent until the signal ends it: the composition root, where every part gets what it works with.
+ * @throws WasmletError InvalidConfig; whatever a part fails with that it cannot go on from
+ */
+export async function runAgent(config: Config, { logger, signal }: AgentOptions): Promise<void> {
+  try {
+    await mkdir(config.rootDir, { recursive: true });
+    const kubeconfigFile = await obtainIdentity(config, logger, signal);
+    // What is made last ends first.
+    await using stack = new AsyncDisposableStack();
+    await run(await assemble(config, kubeconfigFile, stack, logger), config, signal);
+  } catch (error) {
+    if (!signal.aborted || !hasCode(error, 'Cancelled')) throw error;
+  }
+}
+
+async function assemble(
+  config: Config,
+  kubeconfigFile: string,
+  stack: AsyncDisposableStack,
+  logger: Logger,
+): Promise<Parts> {
+  const client = stack.use(
+    createKubeClient({ kubeconfigFile, qps: config.kubeAPIQPS, burst: config.kubeAPIBurst, logger }),
+  );
+  // Heartbeats have a client of their own without a limit, as in the kubelet: they may not queue behind pods.
+  const timeoutMs = Math.max(1000, parseDuration(config.nodeStatusUpdateFrequency));
+  const heartbeats = stack.use(
+    createKubeClient({ kubeconfigFile, qps: Infinity, burst: 1, timeoutMs, logger: logger.child({ part: 'node' }) }),
+  );
+  const recorder = stack.use(createEventRecorder(client, { component: COMPONENT, host: config.nodeName, logger }));
+  const runtime = stack.use(
+    await connectRuntime({
+      root: config.rootDir,
+      socket: runtimeSocketOf(config),
+      spawn: config.startRuntime,
+      handlers: config.runtimeHandlers,
+      defaultHandler: config.defaultRuntimeHandler,
+      logger: logger.child({ part: 'runtime' }),
+    }),
+  );
+  const images = stack.use(
+    await createImageService({
+      root: join(config.rootDir, 'images'),
+      maxParallelPulls: config.maxParallelImagePulls,
+      serialize: config.serializeImagePulls,
+      progressDeadlineMs: parseDuration(config.imagePullProgressDeadline),
+      maxImageBytes: config.maxImageBytes,
+      insecureRegistries: config.insecureRegistries,
+      logger: logger.child({ part: 'images' }),
+    }),
+  );
+  // The node and the server know each other: the one's port is in the other's status.
+  const node = createNodeManager({
+    config,
+    client: heartbeats,
+    recorder,
+    runtimeStatus: () => runtime.status(),
+    images: () => images.listImages(),
+    serverPort: () => server.port,
+    logger: logger.child({ part: 'node' }),
+  });
+  const allocatable = () => node.node?.status?.allocatable ?? {};
+  const objects = createObjectCache(client);
+  const services = createReflector<Service>({ client, path: '/api/v1/services', logger });
+  const pods = createPodManager({
+    config,
+    client,
+    runtime,
+    images,
+    objects,
+    recorder,
+    volumes: withFreshObjects(
+      createVolumeManager({
+        rootDir: config.rootDir,
+        client,
+        objects,
+        node: { allocatable },
+        logger: logger.child({ part: 'volumes' }),
+        onRefreshFailed: (pod, message) => recorder.record(podReference(pod), 'Warning', 'FailedMount', message),
+      }),
+      objects,
+    ),
+    environment: createEnvironmentMaker({
+      objects,
+      services,
+      masterServiceNamespace: 'default',
+      node: { allocatable },
+    }),
+    node: { name: config.nodeName, hostIPs: () => node.hostIPs, get: () => node.node },
+    logger: logger.child({ part: 'pods' }),
+  });
+  const server = stack.use(
+    createNodeServer({
+      config,
+      client,
+      clusterCA: () => certificateAuthorityOf(loadKubeConfig(kubeconfigFile).cluster),
+      pods,
+      node: { name: config.nodeName, addresses: await nodeAddresses({ ...config, server: client.server }) },
+      logger: logger.child({ part: 'server' }),
+    }),
+  );
+  return { node, pods, services, server };
+}
+
+/** Starts the parts, and ends them in this order: the node says that it goes, then the pods if so configured, the rest. */
+async function run({ node, pods, services, server }: Parts, config: Config, signal: AbortSignal): Promise<void> {
+  const failed = new AbortController();
+  const background = new AbortController();
+  const guard = async (part: Promise<void>) => {
+    try {
+      await part;
+    } catch (error) {
+      // One part that cannot go on ends the agent: whoever supervises it starts it anew.
+      failed.abort(error);
+      throw error;
+    }
+  };
+  await server.listen(background.signal);
+  const tasks = Promise.allSettled([guard(services.run(background.signal)), guard(pods.run(background.signal))]);
+  try {
+    await node.run(AbortSignal.any([signal, failed.signal]));
+    if (config.podsOnShutdown === 'end' && !failed.signal.aborted) {
+      await pods.shutdown(AbortSignal.timeout(parseDuration(config.shutdownGracePeriod)));
+    }
+  } finally {
+    background.abort();
+    await tasks;
+  }
+  if (failed.signal.aborted) throw failed.signal.reason;
+}
+
+/**
+ * Has a pod that is new to this agent see ConfigMaps and Secrets that are no older than itself: what is cached of its
+ * namespace is read again (pkg/kubelet/util/manager: a reference that is added makes the next read a fresh one).
+ */
+function withFreshObjects(volumes: VolumeManager, objects: RefreshableObjectCache): VolumeManager {
+  const known = new Set<string>();
+  return {
+    mountPod: (pod, signal) => {
+      const { uid = '', namespace = '' } = pod.metadata ?? {};
+      if (!known.has(uid)) objects.invalidate(namespace);
+      known.add(uid);
+      return volumes.mountPod(pod, signal);
+    },
+    containerMounts: (pod, container, env) => volumes.containerMounts(pod, container, env),
+    unmountPod: (podUid, namespace) => {
+      known.delete(podUid);
+      return volumes.unmountPod(podUid, namespace);
+    },
+    listPodsOnDisk: () => volumes.listPodsOnDisk(),
+  };
+}

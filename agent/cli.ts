@@ -1,0 +1,100 @@
+#!/usr/bin/env node
+import { Command, CommanderError, Option } from 'commander';
+import { hasCode, messageOf } from '../base/errors.ts';
+import { configCommand } from './commands/config.ts';
+import { versionCommand } from './commands/version.ts';
+import { loadConfig } from './config/load.ts';
+import { configOptions, PLACEHOLDERS, type ConfigOption } from './config/options.ts';
+import type { Config } from './config/schema.ts';
+
+/** Wrong use or wrong configuration, as the shell's own. */
+const USAGE = 2;
+const FAILURE = 1;
+
+/** One command line option for each option of the configuration. */
+function commandOption(option: ConfigOption): Option {
+  const { flag, kind, description, variable } = option;
+  // A boolean flag alone means true.
+  const value = kind === 'boolean' ? `[${PLACEHOLDERS.boolean}]` : `<${choicesOf(option)}>`;
+  const standard = kind === 'json' || option.default === '' ? '' : `; default ${defaultText(option)}`;
+  return new Option(`--${flag} ${value}`, `${description} (${variable}${standard})`).preset('true');
+}
+
+const choicesOf = ({ choices, kind }: ConfigOption): string =>
+  choices.length > 0 ? choices.join('|') : PLACEHOLDERS[kind];
+
+function defaultText(option: ConfigOption): string {
+  if (option.kind === 'taints') return 'kubernetes.io/arch=wasm:NoSchedule';
+  const text = typeof option.default === 'string' ? option.default : JSON.stringify(option.default);
+  return text === '[]' || text === '{}' ? 'none' : text;
+}
+
+/** Adds the configuration's flags to a command. */
+function withConfig(command: Command, options: readonly ConfigOption[]): Command {
+  command.option('--config <file>', 'YAML or JSON file with the same options (WASMLET_CONFIG)');
+  for (const option of options) command.addOption(commandOption(option));
+  return command;
+}
+
+function configOf(command: Command, options: readonly ConfigOption[]): Config {
+  const values = command.opts<Record<string, string | undefined>>();
+  const flags: Record<string, string> = {};
+  for (const option of options) {
+    const text = values[new Option(`--${option.flag}`).attributeName()];
+    if (text !== undefined) flags[option.flag] = text;
+  }
+  return loadConfig({ flags, file: values['config'], env: process.env });
+}
+
+function program(): Command {
+  const options = configOptions();
+  const root = new Command('wasmlet')
+    .description('A Kubernetes node agent for WebAssembly: runs pods whose images are Wasm modules.')
+    .exitOverride()
+    .showHelpAfterError('(see wasmlet --help)')
+    .helpCommand(false)
+    .addHelpText(
+      'after',
+      '\nOptions come from flags, then the environment (WASMLET_…), then the file of --config.\n' +
+        'Start: wasmlet agent --kubeconfig node.kubeconfig --node-name $(hostname)',
+    );
+
+  withConfig(root.command('agent').description('Run the node agent'), options).action(async (_options, command) => {
+    const { agentCommand } = await import('./commands/agent.ts');
+    await agentCommand(configOf(command as Command, options));
+  });
+  withConfig(
+    root.command('runtime').description('Run the runtime supervisor in the foreground; the agent starts one otherwise'),
+    options,
+  ).action(async (_options, command) => {
+    const { runtimeCommand } = await import('./commands/runtime.ts');
+    await runtimeCommand(configOf(command as Command, options));
+  });
+  withConfig(root.command('config').description('Print the configuration that would be used'), options)
+    .addOption(new Option('-o, --output <form>', 'form of the output').choices(['yaml', 'json']).default('yaml'))
+    .action((_options, command: Command) => {
+      configCommand(configOf(command, options), command.opts<{ output: 'yaml' | 'json' }>().output);
+    });
+  root
+    .command('version')
+    .description('Print the version')
+    .addOption(new Option('-o, --output <form>', 'form of the output').choices(['text', 'json']).default('text'))
+    .action((_options, command: Command) => {
+      versionCommand(command.opts<{ output: 'text' | 'json' }>().output);
+    });
+  return root;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync(argv);
+    return 0;
+  } catch (error) {
+    // Commander has printed its message (or help, which is no failure).
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    process.stderr.write(`wasmlet: ${messageOf(error)}\n`);
+    return hasCode(error, 'InvalidConfig') ? USAGE : FAILURE;
+  }
+}
+
+process.exitCode = await main(process.argv);

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { authorizationAttributes } from './attributes.ts';
+
+// Every route of the kubelet (pkg/kubelet/server/server.go), with the SubjectAccessReviews that it asks for.
+test.each([
+  ['GET', '/healthz', 'get', ['healthz', 'proxy']],
+  ['GET', '/healthz/', 'get', ['healthz', 'proxy']],
+  ['GET', '/healthz/ping', 'get', ['healthz', 'proxy']],
+  ['GET', '/healthz/syncloop', 'get', ['healthz', 'proxy']],
+  ['GET', '/healthzz', 'get', ['proxy']],
+  ['GET', '/pods', 'get', ['pods', 'proxy']],
+  ['GET', '/pods/', 'get', ['pods', 'proxy']],
+  ['GET', '/podsx', 'get', ['proxy']],
+  ['GET', '/runningpods/', 'get', ['pods', 'proxy']],
+  ['GET', '/runningpods', 'get', ['pods', 'proxy']],
+  ['GET', '/configz', 'get', ['configz', 'proxy']],
+  ['GET', '/stats', 'get', ['stats']],
+  ['GET', '/stats/summary', 'get', ['stats']],
+  ['POST', '/stats/summary', 'create', ['stats']],
+  ['GET', '/metrics', 'get', ['metrics']],
+  ['GET', '/metrics/cadvisor', 'get', ['metrics']],
+  ['GET', '/metrics/resource', 'get', ['metrics']],
+  ['GET', '/metrics/probes', 'get', ['metrics']],
+  ['GET', '/metrics/slis', 'get', ['metrics']],
+  ['GET', '/logs/', 'get', ['log']],
+  ['GET', '/logs/syslog', 'get', ['log']],
+  ['POST', '/checkpoint/ns/pod/container', 'create', ['checkpoint']],
+  ['GET', '/statusz', 'get', ['statusz']],
+  ['GET', '/flagz', 'get', ['configz']],
+  ['GET', '/containerLogs/ns/pod/container', 'get', ['proxy']],
+  ['GET', '/debug/pprof/profile', 'get', ['proxy']],
+  ['PUT', '/debug/flags/v', 'update', ['proxy']],
+  ['POST', '/run/ns/pod/container', 'create', ['proxy']],
+  ['POST', '/run/ns/pod/uid/container', 'create', ['proxy']],
+  ['POST', '/exec/ns/pod/container', 'create', ['proxy']],
+  ['POST', '/attach/ns/pod/uid/container', 'create', ['proxy']],
+  ['POST', '/portForward/ns/pod', 'create', ['proxy']],
+  // Stricter than the kubelet: what executes is create, also as the GET that opens a WebSocket.
+  ['GET', '/exec/ns/pod/container', 'create', ['proxy']],
+  ['GET', '/attach/ns/pod/container', 'create', ['proxy']],
+  ['GET', '/run/ns/pod/container', 'create', ['proxy']],
+  ['GET', '/portForward/ns/pod', 'create', ['proxy']],
+  ['GET', '/', 'get', ['proxy']],
+  ['PATCH', '/anything', 'patch', ['proxy']],
+  ['DELETE', '/anything', 'delete', ['proxy']],
+  ['HEAD', '/pods', '', ['pods', 'proxy']],
+  ['OPTIONS', '/pods', '', ['pods', 'proxy']],
+])('%s %s is %s of nodes/%j', (method, path, verb, subresources) => {
+  expect(authorizationAttributes(method, path)).toEqual({ verb, subresources });
+});
