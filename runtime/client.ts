@@ -1,5 +1,9 @@
+import { hasCode, WasmletError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { RuntimeService } from './service.ts';
+import { RuntimeConnection } from './connection.ts';
+import type { Method, Params, Result } from './protocol.ts';
+import type { ContainerEvent, RuntimeService } from './service.ts';
+import { startSupervisor } from './spawn-supervisor.ts';
 
 export interface RuntimeHandlerConfig {
   readonly engine: 'v8' | 'interpreter';
@@ -18,9 +22,118 @@ export interface ConnectRuntimeOptions {
   /** Which of them runs pods without a runtime class. */
   readonly defaultHandler: string;
   readonly logger: Logger;
+  /** File of the supervisor that is started; default: the one of this release. */
+  readonly supervisor?: string;
 }
 
-/** Connects to the supervisor; connects again (and starts it again) whenever it was lost. */
-export function connectRuntime(_options: ConnectRuntimeOptions): Promise<RuntimeService> {
-  return Promise.reject(new Error('written by the runtime room'));
+/** As the kubelet's runtimeRequestTimeout. */
+const REQUEST_TIMEOUT_MS = 120_000;
+
+/** Creating a container copies its image's tree; starting waits for the host (see START_TIMEOUT_MS there). */
+const LONG_REQUEST_TIMEOUT_MS = 240_000;
+
+const OPEN_ATTEMPTS = 3;
+
+/**
+ * Connects to the supervisor; connects again (and starts it again) whenever it was lost, at the next call.
+ * @throws WasmletError Unavailable when there is none and none can be started
+ */
+export async function connectRuntime(options: ConnectRuntimeOptions): Promise<RuntimeService> {
+  const client = new RuntimeClient(options);
+  await client.connect();
+  return client;
+}
+
+class RuntimeClient implements RuntimeService {
+  readonly #options: ConnectRuntimeOptions;
+  #connecting: Promise<RuntimeConnection> | undefined;
+  #closed = false;
+
+  constructor(options: ConnectRuntimeOptions) {
+    this.#options = options;
+  }
+
+  /** The connection, made (and the supervisor started) if there is none. Calls at the same time share one attempt. */
+  async connect(): Promise<RuntimeConnection> {
+    if (this.#closed) throw new WasmletError('Cancelled', 'the runtime client is closed');
+    this.#connecting ??= this.#open();
+    const attempt = this.#connecting;
+    try {
+      const connection = await attempt;
+      if (!connection.closed) return connection;
+    } catch (error) {
+      if (this.#connecting === attempt) this.#connecting = undefined;
+      throw error;
+    }
+    if (this.#connecting === attempt) this.#connecting = undefined;
+    return await this.connect();
+  }
+
+  /** A supervisor that is being killed may still accept, and answer nothing: then the next attempt finds the next. */
+  async #open(): Promise<RuntimeConnection> {
+    for (let attempt = 1; ; attempt++) {
+      const connection = await this.#reach();
+      try {
+        const { handlers, defaultHandler } = this.#options;
+        await connection.request('configure', [{ handlers: { ...handlers }, defaultHandler }], REQUEST_TIMEOUT_MS);
+        return connection;
+      } catch (error) {
+        connection.close();
+        if (attempt === OPEN_ATTEMPTS || !hasCode(error, 'Unavailable')) throw error;
+      }
+    }
+  }
+
+  async #reach(): Promise<RuntimeConnection> {
+    const { socket, spawn } = this.#options;
+    const connection = await RuntimeConnection.open(socket);
+    if (connection) return connection;
+    if (spawn) return await startSupervisor(this.#options);
+    throw new WasmletError('Unavailable', `no runtime supervisor answers on ${socket}; start one: wasmlet runtime`);
+  }
+
+  async #call<M extends Method>(method: M, params: Params<M>, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Result<M>> {
+    return await (await this.connect()).request(method, params, timeoutMs);
+  }
+
+  /** A call without a result. */
+  async #order<M extends Method>(method: M, params: Params<M>, timeoutMs?: number): Promise<void> {
+    await this.#call(method, params, timeoutMs);
+  }
+
+  version: RuntimeService['version'] = () => this.#call('version', []);
+  status: RuntimeService['status'] = () => this.#call('status', []);
+
+  runPodSandbox: RuntimeService['runPodSandbox'] = (config, handler) => this.#call('runPodSandbox', [config, handler]);
+  stopPodSandbox: RuntimeService['stopPodSandbox'] = (id) => this.#order('stopPodSandbox', [id]);
+  removePodSandbox: RuntimeService['removePodSandbox'] = (id) => this.#order('removePodSandbox', [id]);
+  podSandboxStatus: RuntimeService['podSandboxStatus'] = (id) => this.#call('podSandboxStatus', [id]);
+  listPodSandbox: RuntimeService['listPodSandbox'] = (filter = {}) => this.#call('listPodSandbox', [filter]);
+
+  createContainer: RuntimeService['createContainer'] = (id, config) =>
+    this.#call('createContainer', [id, config], LONG_REQUEST_TIMEOUT_MS);
+  startContainer: RuntimeService['startContainer'] = (id) =>
+    this.#order('startContainer', [id], LONG_REQUEST_TIMEOUT_MS);
+  stopContainer: RuntimeService['stopContainer'] = (id, timeoutSeconds) =>
+    this.#order('stopContainer', [id, timeoutSeconds], REQUEST_TIMEOUT_MS + timeoutSeconds * 1000);
+  removeContainer: RuntimeService['removeContainer'] = (id) => this.#order('removeContainer', [id]);
+  containerStatus: RuntimeService['containerStatus'] = (id) => this.#call('containerStatus', [id]);
+  listContainers: RuntimeService['listContainers'] = (filter = {}) => this.#call('listContainers', [filter]);
+  listContainerStats: RuntimeService['listContainerStats'] = (filter = {}) =>
+    this.#call('listContainerStats', [filter]);
+
+  containerEvents(signal: AbortSignal): AsyncIterable<ContainerEvent> {
+    const subscribed = this.connect().then((connection) => connection.events(signal, REQUEST_TIMEOUT_MS));
+    // Told to whoever reads the stream.
+    subscribed.catch(() => undefined);
+    return (async function* () {
+      yield* await subscribed;
+    })();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    const connection = await this.#connecting?.catch(() => undefined);
+    connection?.close();
+  }
 }

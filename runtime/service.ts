@@ -244,8 +244,9 @@ export interface RuntimeService {
   listContainerStats(filter?: ContainerFilter): Promise<readonly ContainerStats[]>;
 
   /**
-   * Events from now on, until `signal` ends it. The stream ends by throwing Unavailable when the supervisor is lost;
-   * the caller relists and calls again.
+   * Events from this call on (not only from the first read), until `signal` ends it: who calls this and then lists
+   * misses nothing. The stream ends by throwing Unavailable when the supervisor is lost; the caller calls again, then
+   * relists.
    */
   containerEvents(signal: AbortSignal): AsyncIterable<ContainerEvent>;
 

@@ -1,0 +1,60 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { VERSION } from '../base/version.ts';
+import { prints } from '../runtime/test-guests.ts';
+import { TestRuntime } from '../runtime/test-runtime.ts';
+import { bundle } from './bundle.ts';
+
+let output: string;
+let files: string[];
+beforeAll(async () => {
+  output = mkdtempSync(join(tmpdir(), 'wb-'));
+  files = await bundle(join(output, 'dist'));
+});
+afterAll(() => rmSync(output, { recursive: true, force: true }));
+
+describe('the published bundle', () => {
+  test('has every process of wasmlet', () => {
+    expect(files.map((file) => basename(file)).sort()).toEqual([
+      'cli.mjs',
+      'host.mjs',
+      'pull-worker.mjs',
+      'supervisor.mjs',
+    ]);
+  });
+
+  test('needs nothing but Node, each file parses, and none holds a path of the machine it was built on', () => {
+    for (const file of files) {
+      const text = readFileSync(file, 'utf8');
+      execFileSync(process.execPath, ['--check', file]);
+      const imports = [...text.matchAll(/^import .* from "([^"]+)";?$/gm)].map(([, name]) => name!);
+      expect(imports.filter((name) => !name.startsWith('node:') && !/^[a-z_/]+$/.test(name))).toEqual([]);
+      expect(text).not.toContain(process.cwd());
+    }
+  });
+
+  test('has a command line that runs outside the repository', () => {
+    const cli = files.find((file) => file.endsWith('cli.mjs'))!;
+    expect(statSync(cli).mode & 0o111).not.toBe(0);
+    const { stdout, status } = spawnSync(process.execPath, [cli, 'version'], { cwd: output, encoding: 'utf8' });
+    expect(status).toBe(0);
+    expect(stdout.trim()).toContain(VERSION);
+  });
+
+  test('keeps the host small: no logging, no validation, no Kubernetes in it', () => {
+    const host = files.find((file) => file.endsWith('host.mjs'))!;
+    expect(statSync(host).size).toBeLessThan(400 * 1024);
+    expect(readFileSync(host, 'utf8')).not.toMatch(/node_modules\/(zod|winston|undici)/);
+  });
+
+  test('has a supervisor that runs a container with the host beside it', async () => {
+    const supervisor = files.find((file) => file.endsWith('supervisor.mjs'))!;
+    await using runtime = await TestRuntime.start(supervisor);
+    const { container } = await runtime.run(prints('hello\n'));
+    expect(await runtime.exited(container)).toMatchObject({ exitCode: 0, reason: 'Completed' });
+    expect(readdirSync(join(runtime.root, 'run')).filter((name) => name.endsWith('.mjs'))).toEqual([]);
+  });
+});

@@ -1,0 +1,72 @@
+import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import type { BuildOptions } from 'esbuild';
+import { bundleHost } from './bundle-host.ts';
+
+/**
+ * `npm run build`: what is published. TypeScript does not run under node_modules, and a process from one JavaScript
+ * file starts in half the time.
+ *
+ * Usage: node build/bundle.ts [output folder]
+ */
+
+const repository = fileURLToPath(new URL('..', import.meta.url));
+
+/** Every process that wasmlet consists of, but the host. esbuild keeps the first line of a script (#!) where it is. */
+const ENTRY_POINTS = [
+  { entry: 'agent/cli.ts', output: 'cli.mjs', executable: true },
+  { entry: 'runtime/supervisor/main.ts', output: 'supervisor.mjs', executable: false },
+  { entry: 'images/worker.ts', output: 'pull-worker.mjs', executable: false },
+] as const;
+
+/** CommonJS packages (express, winston) call require for Node's own modules; an ES module has none. */
+const REQUIRE =
+  "import { createRequire as createRequireForBundle } from 'node:module';\n" +
+  'const require = createRequireForBundle(import.meta.url);';
+
+const settings: BuildOptions = {
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node26',
+  legalComments: 'none',
+  logLevel: 'warning',
+  // Only reached when running from the repository: hosts are then bundled on the fly.
+  external: ['esbuild', '*/build/bundle-host.ts'],
+};
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Bundles everything.
+ * @param output the folder that is made anew
+ * @returns the files written
+ */
+export async function bundle(output: string): Promise<string[]> {
+  await rm(output, { recursive: true, force: true });
+  await mkdir(output, { recursive: true });
+  const written: string[] = [];
+  for (const { entry, output: name, executable } of ENTRY_POINTS) {
+    const source = join(repository, entry);
+    if (!(await exists(source))) continue;
+    const outfile = join(output, name);
+    await build({ ...settings, entryPoints: [source], outfile, banner: { js: REQUIRE } });
+    if (executable) await chmod(outfile, 0o755);
+    written.push(outfile);
+  }
+  const host = join(output, 'host.mjs');
+  await writeFile(host, await bundleHost());
+  return [...written, host];
+}
+
+if (import.meta.main) {
+  const output = process.argv[2] ?? join(repository, 'dist');
+  for (const file of await bundle(output)) console.log(`${file} ${Math.round((await stat(file)).size / 1024)} KB`);
+}

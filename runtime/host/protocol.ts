@@ -1,0 +1,40 @@
+/**
+ * What supervisor and host say to each other: JSON lines, each with the protocol's version, over the pair of sockets
+ * that the host is born with (descriptor 3). The host's own listening socket carries nothing: it stands for the life
+ * of the process, so that a later supervisor, of any release, learns of its end from the kernel.
+ */
+
+export const HOST_PROTOCOL_VERSION = 1;
+
+/** The descriptor on which a host meets the supervisor that started it. */
+export const SUPERVISOR_FD = 3;
+
+/** A start request holds one container's arguments and environment. */
+export const MAX_START_BYTES = 16 * 1024 * 1024;
+
+export interface HostStart {
+  readonly v: number;
+  readonly type: 'start';
+  readonly engine: 'v8' | 'interpreter';
+  /** What `ps` shows. */
+  readonly title: string;
+  /** The container's own folder: exit.json is written there. */
+  readonly directory: string;
+  /** The container's root folder, the guest's '/'. */
+  readonly root: string;
+  /** Host path of the module; without it args[0] names it inside the root. */
+  readonly module?: string;
+  readonly args: readonly string[];
+  /** 'KEY=value' */
+  readonly env: readonly string[];
+  readonly workingDir: string;
+  readonly mounts: readonly { readonly containerPath: string; readonly hostPath: string; readonly readonly: boolean }[];
+  readonly tty: boolean;
+  /** Absolute path. */
+  readonly logPath: string;
+  readonly logLimits: { readonly maxSize: number; readonly maxFiles: number };
+}
+
+export type HostAnswer =
+  | { readonly v: number; readonly type: 'started'; readonly startedAt: string }
+  | { readonly v: number; readonly type: 'startFailed'; readonly message: string };

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { ERROR_CODES } from '../base/errors.ts';
+import type { ErrorCode } from '../base/errors.ts';
+import * as schemas from './schemas.ts';
+
+/**
+ * What agent and supervisor say to each other: one JSON object per line over a Unix socket, each with the protocol's
+ * version. A request is answered by one response of the same id, in any order; `containerEvents` is answered at once
+ * and then followed by `event` messages of that id until the client sends `cancel` or the connection ends.
+ */
+
+export const PROTOCOL_VERSION = 1;
+
+/** Bytes of one message at the most: the environment of a container can come near a mebibyte, a list of all pods too. */
+export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+const nothing = z.null();
+
+/** Every method with the schema of its parameters and of its result. */
+export const METHODS = {
+  version: { params: z.tuple([]), result: schemas.runtimeVersion },
+  status: { params: z.tuple([]), result: schemas.runtimeStatus },
+  /** Not CRI: an agent says how its runtime handlers run, so that its configuration rules and not the supervisor's age. */
+  configure: {
+    params: z.tuple([
+      z.object({
+        handlers: z.record(
+          z.string(),
+          z.object({ engine: z.enum(['v8', 'interpreter']), isolation: z.enum(['process', 'shared']) }),
+        ),
+        defaultHandler: z.string(),
+      }),
+    ]),
+    result: nothing,
+  },
+  runPodSandbox: { params: z.tuple([schemas.podSandboxConfig, z.string()]), result: z.string() },
+  stopPodSandbox: { params: z.tuple([z.string()]), result: nothing },
+  removePodSandbox: { params: z.tuple([z.string()]), result: nothing },
+  podSandboxStatus: { params: z.tuple([z.string()]), result: schemas.podSandboxStatus },
+  listPodSandbox: { params: z.tuple([schemas.podSandboxFilter]), result: z.array(schemas.podSandbox).readonly() },
+  createContainer: { params: z.tuple([z.string(), schemas.containerConfig]), result: z.string() },
+  startContainer: { params: z.tuple([z.string()]), result: nothing },
+  stopContainer: { params: z.tuple([z.string(), z.number().min(0)]), result: nothing },
+  removeContainer: { params: z.tuple([z.string()]), result: nothing },
+  containerStatus: { params: z.tuple([z.string()]), result: schemas.containerStatus },
+  listContainers: { params: z.tuple([schemas.containerFilter]), result: z.array(schemas.container).readonly() },
+  listContainerStats: {
+    params: z.tuple([schemas.containerFilter]),
+    result: z.array(schemas.containerStats).readonly(),
+  },
+  containerEvents: { params: z.tuple([]), result: nothing },
+  cancel: { params: z.tuple([z.number()]), result: nothing },
+} as const;
+
+export type Method = keyof typeof METHODS;
+export type Params<M extends Method> = z.infer<(typeof METHODS)[M]['params']>;
+export type Result<M extends Method> = z.infer<(typeof METHODS)[M]['result']>;
+
+export const isMethod = (name: string): name is Method => Object.hasOwn(METHODS, name);
+
+const id = z.number().int().min(0);
+
+/** `v` is read before all else: a message of another version may look different in everything but that. */
+export const versioned = z.object({ v: z.number().int() });
+
+export const request = z.object({ id, method: z.string(), params: z.array(z.unknown()) });
+
+const errorCode = z.custom<ErrorCode>((value) => typeof value === 'string' && Object.hasOwn(ERROR_CODES, value));
+
+export const response = z.union([
+  // A code of a newer release that this one does not know is a fault it cannot act upon.
+  z.object({ id, error: z.object({ code: errorCode.catch('Internal'), message: z.string() }) }),
+  z.object({ id, event: schemas.containerEvent }),
+  z.object({ id, result: z.unknown() }),
+]);
+export type Response = z.infer<typeof response>;

@@ -1,0 +1,206 @@
+import { execFileSync } from 'node:child_process';
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { silentLogger } from '../base/log.ts';
+import { connectRuntime } from './client.ts';
+import { MAX_MESSAGE_BYTES } from './protocol.ts';
+import { counts, exits, prints, SLEEPS, SPINS } from './test-guests.ts';
+import { TestRuntime, until } from './test-runtime.ts';
+
+const LINES = 800;
+
+describe('a supervisor that is killed', () => {
+  test('is followed by one that adopts what runs; the log has every line once', async () => {
+    await using runtime = await TestRuntime.start();
+    const { container } = await runtime.run(counts(LINES, 5_000_000));
+    const pid = runtime.hostPid(container);
+    for (let kills = 0; kills < 2; kills++) {
+      await runtime.killSupervisor();
+      await runtime.answers();
+      expect(await runtime.service.containerStatus(container)).toMatchObject({ state: 'CONTAINER_RUNNING' });
+      expect(runtime.hostPid(container)).toBe(pid);
+    }
+    expect(await runtime.exited(container)).toMatchObject({ exitCode: 0, reason: 'Completed' });
+    const lines = (await runtime.output(container)).trimEnd().split('\n');
+    expect(lines).toEqual(Array.from({ length: LINES }, (_, index) => String(index).padStart(8, '0')));
+  });
+
+  test('loses no exit that happened while there was none', async () => {
+    await using runtime = await TestRuntime.start();
+    const config = counts(40, 5_000_000);
+    const { container } = await runtime.run(config);
+    const pid = runtime.hostPid(container);
+    await runtime.killSupervisor();
+    await until(() => !alive(pid));
+    const service = await runtime.connect();
+    expect(await service.containerStatus(container)).toMatchObject({ exitCode: 0, reason: 'Completed' });
+    await service[Symbol.asyncDispose]();
+  });
+
+  test('ends the streams of events with Unavailable, and the next call finds another', async () => {
+    await using runtime = await TestRuntime.start();
+    const stream = runtime.service.containerEvents(AbortSignal.timeout(20_000))[Symbol.asyncIterator]();
+    const next = expect(stream.next()).rejects.toMatchObject({ code: 'Unavailable' });
+    await runtime.service.version();
+    await runtime.killSupervisor();
+    await next;
+    expect(await runtime.service.version()).toMatchObject({ runtimeName: 'wasmlet' });
+  });
+
+  test('leaves no host that waits', async () => {
+    await using runtime = await TestRuntime.start();
+    await until(() => runtime.waitingHosts().length === 1);
+    await runtime.killSupervisor();
+    await until(() => runtime.waitingHosts().length === 0);
+    await runtime.answers();
+  });
+});
+
+describe('an adopted host', () => {
+  async function adopted(wat: string) {
+    const runtime = await TestRuntime.start();
+    const { container } = await runtime.run(wat);
+    await runtime.killSupervisor();
+    await runtime.answers();
+    return { runtime, container, pid: runtime.hostPid(container) };
+  }
+
+  test('whose guest computes without end can be stopped', async () => {
+    const { runtime, container } = await adopted(SPINS);
+    await using _runtime = runtime;
+    await runtime.service.stopContainer(container, 30);
+    expect(await runtime.service.containerStatus(container)).toMatchObject({ exitCode: 143, reason: 'Error' });
+  });
+
+  test('that is killed is noticed at once, though its guest computes', async () => {
+    const { runtime, container, pid } = await adopted(SPINS);
+    await using _runtime = runtime;
+    process.kill(pid, 'SIGKILL');
+    expect(await runtime.exited(container)).toMatchObject({ exitCode: 137, reason: 'ContainerStatusUnknown' });
+  });
+
+  test('that is gone, with its pid used by another process, is never signalled', async () => {
+    await using runtime = await TestRuntime.start();
+    const { container } = await runtime.run(SLEEPS);
+    await runtime.killSupervisor();
+    process.kill(runtime.hostPid(container), 'SIGKILL');
+    const state = readdirSync(runtime.root, { recursive: true, encoding: 'utf8' }).find((path) =>
+      path.endsWith('state.json'),
+    )!;
+    const record = JSON.parse(readFileSync(join(runtime.root, state), 'utf8')) as { body: { host: { pid: number } } };
+    record.body.host.pid = process.pid;
+    writeFileSync(join(runtime.root, state), JSON.stringify(record));
+    await runtime.answers();
+    expect(await runtime.service.containerStatus(container)).toMatchObject({
+      exitCode: 137,
+      reason: 'ContainerStatusUnknown',
+    });
+    await runtime.service.stopContainer(container, 0);
+  });
+});
+
+test('after a restart of the machine containers are unknown and sandboxes not ready', async () => {
+  await using runtime = await TestRuntime.start();
+  const { sandbox, container } = await runtime.run(SLEEPS);
+  await runtime.killSupervisor();
+  process.kill(runtime.hostPid(container), 'SIGKILL');
+  for (const path of readdirSync(runtime.root, { recursive: true, encoding: 'utf8' })) {
+    if (!/(state|sandbox)\.json$/.test(path)) continue;
+    const text = readFileSync(join(runtime.root, path), 'utf8');
+    writeFileSync(join(runtime.root, path), text.replace(/"bootId":"[^"]*"/, '"bootId":"another"'));
+  }
+  await runtime.answers();
+  expect(await runtime.service.containerStatus(container)).toMatchObject({ reason: 'ContainerStatusUnknown' });
+  expect(await runtime.service.podSandboxStatus(sandbox)).toMatchObject({ state: 'SANDBOX_NOTREADY' });
+});
+
+test('a record that cannot be read costs only its own pod', async () => {
+  await using runtime = await TestRuntime.start();
+  const bad = await runtime.run(exits(0));
+  const good = await runtime.run(exits(0));
+  await runtime.exited(bad.container);
+  await runtime.exited(good.container);
+  await runtime.killSupervisor();
+  const paths = readdirSync(runtime.root, { recursive: true, encoding: 'utf8' });
+  const path = paths.find((name) => name.endsWith(join(bad.sandbox, 'sandbox.json')))!;
+  writeFileSync(join(runtime.root, path), '{');
+  await runtime.answers();
+  expect((await runtime.service.listPodSandbox()).map(({ id }) => id)).toEqual([good.sandbox]);
+  rmSync(join(runtime.root, 'pods'), { recursive: true });
+});
+
+test('clients that come at once start one supervisor', async () => {
+  await using runtime = await TestRuntime.start();
+  await runtime.killSupervisor();
+  const clients = await Promise.all(Array.from({ length: 4 }, () => runtime.connect()));
+  expect(await Promise.all(clients.map((client) => client.version()))).toHaveLength(4);
+  await until(() => runtime.supervisors().length === 1);
+  expect(await Promise.all(clients.map((client) => client.version()))).toHaveLength(4);
+  for (const client of clients) await client[Symbol.asyncDispose]();
+});
+
+test('without leave to start one, a missing supervisor is Unavailable', async () => {
+  await using runtime = await TestRuntime.start();
+  const options = { ...runtime.options, spawn: false, socket: join(runtime.root, 'other.sock') };
+  await expect(connectRuntime(options)).rejects.toMatchObject({ code: 'Unavailable' });
+});
+
+test('a root whose sockets would have too long paths is refused with the reason', async () => {
+  await using runtime = await TestRuntime.start();
+  const root = join(runtime.root, 'x'.repeat(100));
+  mkdirSync(root);
+  const options = { ...runtime.options, root, socket: join(runtime.root, 's.sock'), logger: silentLogger };
+  await expect(connectRuntime(options)).rejects.toMatchObject({
+    code: 'Unavailable',
+    message: expect.stringContaining('Unix allows 107') as string,
+  });
+});
+
+describe('the socket', () => {
+  async function send(runtime: TestRuntime, bytes: string | Buffer): Promise<string> {
+    const socket = connect(runtime.options.socket);
+    let received = '';
+    socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
+    socket.on('error', () => undefined);
+    socket.end(bytes);
+    await once(socket, 'close');
+    return received;
+  }
+
+  test('is closed to garbage, endless lines and other versions, and goes on for the others', async () => {
+    await using runtime = await TestRuntime.start();
+    expect(await send(runtime, 'GET / HTTP/1.1\r\n\r\n')).toBe('');
+    expect(await send(runtime, '{"v":1}\n')).toBe('');
+    expect(await send(runtime, Buffer.alloc(MAX_MESSAGE_BYTES + 2, 'x'))).toBe('');
+    expect(JSON.parse(await send(runtime, '{"v":2,"id":1,"method":"version","params":[]}\n'))).toMatchObject({
+      v: 1,
+      id: 1,
+      error: { code: 'FailedPrecondition' },
+    });
+    expect(JSON.parse(await send(runtime, '{"v":1,"id":1,"method":"none","params":[]}\n'))).toMatchObject({
+      error: { code: 'InvalidArgument' },
+    });
+    expect(JSON.parse(await send(runtime, '{"v":1,"id":1,"method":"stopContainer","params":[5]}\n'))).toMatchObject({
+      error: { code: 'InvalidArgument' },
+    });
+    const { container } = await runtime.run(prints('still here\n'));
+    expect(await runtime.exited(container)).toMatchObject({ exitCode: 0 });
+  });
+
+  test('is open to its user only', async () => {
+    await using runtime = await TestRuntime.start();
+    const mode = execFileSync('stat', ['-c', '%a', runtime.options.socket], { encoding: 'utf8' });
+    expect(mode.trim()).toBe('600');
+  });
+});
+
+function alive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,107 @@
+import { readdir, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { errnoOf, messageOf } from '../../base/errors.ts';
+import { readRecord } from '../../base/record.ts';
+import { ContainerEntry } from './container.ts';
+import { AdoptedHost } from './hosts.ts';
+import { bootId, isAlive } from './identity.ts';
+import {
+  configPath,
+  CONTAINER_RECORD,
+  containersDirectory,
+  podsDirectory,
+  readExit,
+  SANDBOX_RECORD,
+  sandboxPath,
+  STATE_RECORD,
+  statePath,
+} from './records.ts';
+import type { Runtime } from './runtime.ts';
+import { SandboxEntry } from './sandbox.ts';
+
+/**
+ * Takes over what an earlier supervisor has left on disk: sandboxes, containers, and the hosts that still run. What
+ * ended meanwhile is noted, from the host's own record or as unknown. A record that cannot be read costs its own pod
+ * only: it is told of, and left for people to look at.
+ */
+export async function adoptAll(runtime: Runtime): Promise<void> {
+  const { root, logger } = runtime.context;
+  for (const directory of await sandboxDirectories(podsDirectory(root))) {
+    try {
+      await adoptSandbox(runtime, directory);
+    } catch (error) {
+      logger.error('a pod sandbox of an earlier supervisor cannot be read', { directory, error: messageOf(error) });
+    }
+  }
+  await removeStrayFiles(runtime);
+}
+
+async function names(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return [];
+    throw error;
+  }
+}
+
+/** <pods>/<namespace>/<uid>/runtime/<sandbox id> */
+async function sandboxDirectories(pods: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const namespace of await names(pods)) {
+    for (const uid of await names(join(pods, namespace))) {
+      const runtime = join(pods, namespace, uid, 'runtime');
+      found.push(...(await names(runtime)).map((id) => join(runtime, id)));
+    }
+  }
+  return found;
+}
+
+async function adoptSandbox(runtime: Runtime, directory: string): Promise<void> {
+  const record = await readRecord(sandboxPath(directory), SANDBOX_RECORD);
+  if (!record) {
+    // Its creation was broken off, and its id was never given to anyone.
+    await rm(directory, { recursive: true, force: true });
+    return;
+  }
+  const state = record.bootId === bootId() ? record.state : 'SANDBOX_NOTREADY';
+  const sandbox = new SandboxEntry({ ...record, state }, directory, runtime.context);
+  runtime.sandboxes.set(sandbox.id, sandbox);
+  for (const id of await names(containersDirectory(directory))) {
+    const container = await adoptContainer(runtime, sandbox, join(containersDirectory(directory), id));
+    if (!container) continue;
+    sandbox.containers.set(container.id, container);
+    runtime.containers.set(container.id, container);
+  }
+}
+
+async function adoptContainer(
+  { context }: Runtime,
+  sandbox: SandboxEntry,
+  directory: string,
+): Promise<ContainerEntry | undefined> {
+  const record = await readRecord(configPath(directory), CONTAINER_RECORD);
+  if (!record) {
+    await rm(directory, { recursive: true, force: true });
+    return undefined;
+  }
+  const entry = new ContainerEntry(sandbox, record, directory, context);
+  const state = await readRecord(statePath(directory), STATE_RECORD);
+  if (state && isAlive(state.host)) {
+    const { id, ...identity } = state.host;
+    entry.adoptRunning(state, new AdoptedHost(id, identity, context.runDirectory, context.signal));
+  } else if (state || (await readExit(directory))) {
+    // Its host ended while no supervisor was there, or was noted by the last one already.
+    await entry.adoptExited(state);
+  }
+  return entry;
+}
+
+/** Sockets and stderr files of hosts that nobody knows any more. */
+async function removeStrayFiles({ containers, context }: Runtime): Promise<void> {
+  const known = new Set([...containers.values()].map((entry) => entry.host?.id));
+  for (const name of await names(context.runDirectory)) {
+    if (!/\.(sock|stderr)$/.test(name) || known.has(basename(name).replace(/\..*$/, ''))) continue;
+    await rm(join(context.runDirectory, name), { force: true });
+  }
+}

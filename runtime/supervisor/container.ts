@@ -1,0 +1,310 @@
+import { constants } from 'node:fs';
+import { cp, mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf, WasmletError } from '../../base/errors.ts';
+import { writeRecord } from '../../base/record.ts';
+import { START_ERROR_EXIT_CODE, writeExit } from '../host/exit-record.ts';
+import type { ContainerExit } from '../host/exit-record.ts';
+import type { HostStart } from '../host/protocol.ts';
+import { timeNow } from '../host/timestamp.ts';
+import type { Container, ContainerConfig, ContainerState, ContainerStatus, PodSandboxMetadata } from '../service.ts';
+import type { SupervisorContext } from './context.ts';
+import { judgeExit, lastWords } from './exits.ts';
+import { pooledErrorPath, signalHost } from './hosts.ts';
+import type { ChildHost, Host, HostEnd } from './hosts.ts';
+import { repairLog } from './log-repair.ts';
+import { removeHostFiles } from './pool.ts';
+import { configPath, CONTAINER_RECORD, hostErrorPath, readExit, rootPath, STATE_RECORD, statePath } from './records.ts';
+import type { ContainerRecord, StateRecord } from './records.ts';
+import { SerialQueue } from './serial-queue.ts';
+
+/** A module of tens of megabytes compiles in seconds on a busy machine; a host that needs longer hangs. */
+const START_TIMEOUT_MS = 120_000;
+
+/** How long the kernel may take to end a process after SIGKILL before this is called a fault. */
+const KILL_TIMEOUT_MS = 10_000;
+
+/** What a container needs to know of its sandbox. */
+export interface ContainerOwner {
+  readonly id: string;
+  readonly metadata: PodSandboxMetadata;
+  readonly logDirectory: string;
+  readonly engine: 'v8' | 'interpreter';
+  readonly ready: boolean;
+}
+
+/**
+ * One container, from its creation to its removal. Starting and removing run one after the other; stopping does not
+ * wait for them, so that a container which is slow to start or whose grace period is long can still be killed.
+ */
+export class ContainerEntry {
+  readonly id: string;
+  readonly directory: string;
+  readonly owner: ContainerOwner;
+  readonly #record: ContainerRecord;
+  readonly #context: SupervisorContext;
+  readonly #queue = new SerialQueue();
+  #state: StateRecord | undefined;
+  #exit: ContainerExit | undefined;
+  #host: Host | undefined;
+  /** Resolves when the exit is known. */
+  #exited: Promise<void> | undefined;
+  #sent: NodeJS.Signals | undefined;
+
+  constructor(owner: ContainerOwner, record: ContainerRecord, directory: string, context: SupervisorContext) {
+    this.id = record.id;
+    this.directory = directory;
+    this.owner = owner;
+    this.#record = record;
+    this.#context = context;
+  }
+
+  get config(): ContainerConfig {
+    return this.#record.config;
+  }
+
+  get logPath(): string {
+    return join(this.owner.logDirectory, this.config.logPath);
+  }
+
+  get state(): ContainerState {
+    if (this.#exit) return 'CONTAINER_EXITED';
+    return this.#state?.startedAt === undefined ? 'CONTAINER_CREATED' : 'CONTAINER_RUNNING';
+  }
+
+  /** The host process, while it runs. */
+  get host(): Host | undefined {
+    return this.#exit ? undefined : this.#host;
+  }
+
+  /** Writes the container's files: its record and its root folder, a copy of the image's tree. */
+  async create(): Promise<void> {
+    const root = rootPath(this.directory);
+    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    if (this.config.image.tree === undefined) await mkdir(root, { mode: 0o755 });
+    else {
+      await cp(this.config.image.tree, root, {
+        recursive: true,
+        verbatimSymlinks: true,
+        mode: constants.COPYFILE_FICLONE,
+      });
+    }
+    // Written last: a folder without a record is what a broken-off creation has left.
+    await writeRecord(configPath(this.directory), CONTAINER_RECORD, this.#record);
+    this.#emit('CONTAINER_CREATED_EVENT');
+  }
+
+  /** @throws WasmletError FailedPrecondition when the guest cannot be started; the container is exited then */
+  start(): Promise<void> {
+    return this.#queue.run(async () => {
+      if (this.state === 'CONTAINER_RUNNING') return;
+      if (this.#exit) throw this.#wrongState('has exited');
+      if (!this.owner.ready) throw this.#wrongState('cannot start: its sandbox is stopped');
+      const host = this.#context.pool.claim();
+      const starting = this.#startOn(host);
+      // An exit, however soon, is noted after the start.
+      this.#watch(host, starting);
+      try {
+        const failure = await starting;
+        if (failure !== undefined) await this.#failStart(host, failure);
+      } finally {
+        this.#context.pool.refill();
+      }
+    });
+  }
+
+  /** @returns undefined when the guest runs, else why it does not, '' where the host ended without a word */
+  async #startOn(host: ChildHost): Promise<string | undefined> {
+    const claimed: StateRecord = { host: { id: host.id, ...host.identity }, claimedAt: timeNow() };
+    try {
+      await this.#saveState(claimed);
+      await rename(pooledErrorPath(this.#context.runDirectory, host.id), hostErrorPath(this.directory));
+      await mkdir(dirname(this.logPath), { recursive: true, mode: 0o755 });
+      const answer = await host.start(this.#startRequest(), START_TIMEOUT_MS);
+      if (answer?.type !== 'started') return answer?.message ?? '';
+      await this.#saveState({ ...claimed, startedAt: answer.startedAt });
+      this.#emit('CONTAINER_STARTED_EVENT');
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
+  async #failStart(host: ChildHost, failure: string): Promise<never> {
+    if (failure !== '') await this.#noteStartError(failure);
+    signalHost(host, 'SIGKILL');
+    await this.#exited;
+    const message = failure || this.#exit?.message || 'the container was stopped while it was started';
+    throw new WasmletError('FailedPrecondition', message);
+  }
+
+  /** Before the host is killed, so that its end is not judged a second time. */
+  async #noteStartError(message: string): Promise<void> {
+    if (await this.#readExit()) return;
+    const exit = { exitCode: START_ERROR_EXIT_CODE, reason: 'StartError', message, finishedAt: timeNow() } as const;
+    this.#writeExit(exit);
+  }
+
+  #startRequest(): Omit<HostStart, 'v' | 'type'> {
+    const { config, owner } = this;
+    return {
+      engine: owner.engine,
+      title: `wasmlet-host ${owner.metadata.namespace}/${owner.metadata.name}/${config.metadata.name}`,
+      directory: this.directory,
+      root: rootPath(this.directory),
+      ...(config.image.module === undefined ? {} : { module: config.image.module }),
+      args: config.args,
+      env: config.envs.map(({ key, value }) => `${key}=${value}`),
+      workingDir: config.workingDir === '' ? '/' : config.workingDir,
+      mounts: config.mounts,
+      tty: config.tty,
+      logPath: this.logPath,
+      logLimits: config.logLimits,
+    };
+  }
+
+  async #saveState(state: StateRecord): Promise<void> {
+    await writeRecord(statePath(this.directory), STATE_RECORD, state);
+    this.#state = state;
+  }
+
+  /** Takes over a container whose host runs still. */
+  adoptRunning(state: StateRecord, host: Host): void {
+    // A host that was about to start when its supervisor died counts as started: its exit will say otherwise.
+    this.#state = { ...state, startedAt: state.startedAt ?? state.claimedAt };
+    this.#watch(host);
+  }
+
+  /** Takes over a container whose host is gone. */
+  async adoptExited(state: StateRecord | undefined): Promise<void> {
+    this.#state = state;
+    await this.#noteExit({ code: null, signal: null });
+  }
+
+  #watch(host: Host, started: Promise<unknown> = Promise.resolve()): void {
+    this.#host = host;
+    this.#exited = host.ended
+      .then(async (end) => {
+        await started;
+        await this.#noteExit(end);
+      })
+      .catch((error: unknown) => {
+        this.#context.logger.error('an exit cannot be noted', { container: this.id, error: messageOf(error) });
+      });
+  }
+
+  /** Finds out how the container ended, completes its log, and tells of it. The host process is gone. */
+  async #noteExit(end: HostEnd): Promise<void> {
+    this.#exit = (await this.#readExit()) ?? this.#judge(end);
+    if (this.#state) removeHostFiles(this.#context.runDirectory, this.#state.host.id);
+    this.#emit('CONTAINER_STOPPED_EVENT');
+  }
+
+  async #readExit(): Promise<ContainerExit | undefined> {
+    try {
+      return await readExit(this.directory);
+    } catch (error) {
+      this.#context.logger.error('an exit record cannot be read', { container: this.id, error: messageOf(error) });
+      return undefined;
+    }
+  }
+
+  #judge(end: HostEnd): ContainerExit {
+    const exit = judgeExit({ end, sent: this.#sent, lastWords: lastWords(hostErrorPath(this.directory)) });
+    try {
+      repairLog(this.logPath, this.directory);
+    } catch (error) {
+      this.#context.logger.warn('a log cannot be completed', { container: this.id, error: messageOf(error) });
+    }
+    this.#writeExit(exit);
+    return exit;
+  }
+
+  /** A full disk or a folder that was taken away does not make the container run again. */
+  #writeExit(exit: ContainerExit): void {
+    try {
+      writeExit(this.directory, exit);
+    } catch (error) {
+      this.#context.logger.error('an exit cannot be written', { container: this.id, error: messageOf(error) });
+    }
+  }
+
+  /**
+   * Ends the container: SIGTERM, and SIGKILL when it has not ended after `timeoutSeconds`.
+   * @throws WasmletError DeadlineExceeded when the kernel does not end the process
+   */
+  async stop(timeoutSeconds: number): Promise<void> {
+    const host = this.host;
+    if (!host) return;
+    if (timeoutSeconds > 0) {
+      this.#signal(host, 'SIGTERM');
+      if (await this.#exitsWithin(timeoutSeconds * 1000)) return;
+    }
+    this.#signal(host, 'SIGKILL');
+    if (await this.#exitsWithin(KILL_TIMEOUT_MS)) return;
+    throw new WasmletError('DeadlineExceeded', `container ${this.id}: process ${host.identity.pid} survives SIGKILL`);
+  }
+
+  #signal(host: Host, signal: NodeJS.Signals): void {
+    if (signalHost(host, signal)) this.#sent = signal;
+  }
+
+  async #exitsWithin(milliseconds: number): Promise<boolean> {
+    const timer = new AbortController();
+    const expired = delay(milliseconds, false, { signal: timer.signal, ref: false }).catch(() => false);
+    const exited = (this.#exited ?? Promise.resolve()).then(() => true);
+    const result = await Promise.race([exited, expired]);
+    timer.abort();
+    return result;
+  }
+
+  /** Removes the container's files, ending it first if it runs. Its log stays. */
+  async remove(): Promise<void> {
+    await this.stop(0);
+    await this.#queue.run(async () => {
+      // A start that was waiting in the queue may have come in between.
+      await this.stop(0);
+      await rm(this.directory, { recursive: true, force: true });
+    });
+  }
+
+  #emit(type: Parameters<SupervisorContext['events']['emit']>[0]): void {
+    this.#context.events.emit(type, this.id, this.owner.metadata);
+  }
+
+  #wrongState(what: string): WasmletError {
+    return new WasmletError('FailedPrecondition', `container ${this.config.metadata.name} (${this.id}) ${what}`);
+  }
+
+  /** CRI's Container. */
+  summary(): Container {
+    const { metadata, image, labels, annotations } = this.config;
+    return {
+      id: this.id,
+      podSandboxId: this.owner.id,
+      metadata,
+      image,
+      state: this.state,
+      createdAt: this.#record.createdAt,
+      labels,
+      annotations,
+    };
+  }
+
+  /** CRI's ContainerStatus. */
+  status(): ContainerStatus {
+    const exit = this.#exit;
+    const ranUnseen = exit !== undefined && exit.reason !== 'StartError';
+    const startedAt = this.#state?.startedAt ?? (ranUnseen ? this.#state?.claimedAt : undefined);
+    return {
+      ...this.summary(),
+      ...(startedAt === undefined ? {} : { startedAt }),
+      ...(exit ? { finishedAt: exit.finishedAt, exitCode: exit.exitCode } : {}),
+      reason: exit?.reason ?? '',
+      message: exit?.message ?? '',
+      logPath: this.logPath,
+      mounts: this.config.mounts,
+    };
+  }
+}

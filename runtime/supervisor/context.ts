@@ -1,0 +1,15 @@
+import type { Logger } from '../../base/log.ts';
+import type { EventHub } from './events.ts';
+import type { HostPool } from './pool.ts';
+
+/** What sandboxes and containers need of their supervisor. */
+export interface SupervisorContext {
+  /** The node's state folder. */
+  readonly root: string;
+  readonly runDirectory: string;
+  readonly pool: HostPool;
+  readonly events: EventHub;
+  readonly logger: Logger;
+  /** Ends with the supervisor: what watches hosts then lets go of them. */
+  readonly signal: AbortSignal;
+}

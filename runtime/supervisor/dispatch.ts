@@ -1,0 +1,39 @@
+import type { Method, Params, Result } from '../protocol.ts';
+import type { Runtime } from './runtime.ts';
+
+type Calls = { readonly [M in Method]: (runtime: Runtime, params: Params<M>) => Result<M> | Promise<Result<M>> };
+
+/** What each method of the protocol does. Streams are begun and ended by their connection (server.ts). */
+const CALLS: Calls = {
+  version: (runtime) => runtime.version(),
+  status: (runtime) => runtime.status(),
+  configure: (runtime, [handlers]) => {
+    runtime.configure(handlers);
+    return null;
+  },
+  runPodSandbox: (runtime, [config, handler]) => runtime.runPodSandbox(config, handler),
+  stopPodSandbox: (runtime, [id]) => done(runtime.stopPodSandbox(id)),
+  removePodSandbox: (runtime, [id]) => done(runtime.removePodSandbox(id)),
+  podSandboxStatus: (runtime, [id]) => runtime.sandbox(id).status(),
+  listPodSandbox: (runtime, [filter]) => runtime.listPodSandbox(filter).map((entry) => entry.summary()),
+  createContainer: (runtime, [id, config]) => runtime.createContainer(id, config),
+  startContainer: (runtime, [id]) => done(runtime.startContainer(id)),
+  stopContainer: (runtime, [id, timeoutSeconds]) => done(runtime.stopContainer(id, timeoutSeconds)),
+  removeContainer: (runtime, [id]) => done(runtime.removeContainer(id)),
+  containerStatus: (runtime, [id]) => runtime.container(id).status(),
+  listContainers: (runtime, [filter]) => runtime.listContainers(filter).map((entry) => entry.summary()),
+  listContainerStats: async (runtime, [filter]) => await runtime.listContainerStats(filter),
+  containerEvents: () => null,
+  cancel: () => null,
+};
+
+async function done(call: Promise<unknown>): Promise<null> {
+  await call;
+  return null;
+}
+
+/** Runs one method with parameters that its schema has accepted. */
+export async function dispatch(runtime: Runtime, method: Method, params: unknown): Promise<unknown> {
+  const call = CALLS[method] as (runtime: Runtime, params: unknown) => unknown;
+  return await call(runtime, params);
+}

@@ -1,0 +1,187 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { WasmletError } from '../../base/errors.ts';
+import { encodeMessage, MessageReader } from '../framing.ts';
+import { HOST_PROTOCOL_VERSION, SUPERVISOR_FD } from '../host/protocol.ts';
+import type { HostAnswer, HostStart } from '../host/protocol.ts';
+import { identityOf, isAlive, signalProcess } from './identity.ts';
+import type { ProcessIdentity } from './identity.ts';
+
+/** How a host process ended. Both are null where nobody who may know it (its parent) was there. */
+export interface HostEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A host process that runs one container. */
+export interface Host {
+  readonly id: string;
+  readonly identity: ProcessIdentity;
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<HostEnd>;
+}
+
+/** @returns false when the process is gone */
+export const signalHost = (host: Host, signal: NodeJS.Signals): boolean => signalProcess(host.identity, signal);
+
+/** sun_path holds 108 bytes, the terminating zero included (unix(7)). */
+export const MAX_SOCKET_PATH_BYTES = 107;
+
+/**
+ * A host's own socket.
+ * @throws WasmletError InvalidConfig when the kernel would cut the path off
+ */
+export function hostSocketPath(runDirectory: string, id: string): string {
+  const path = join(runDirectory, `${id}.sock`);
+  const length = Buffer.byteLength(path);
+  if (length <= MAX_SOCKET_PATH_BYTES) return path;
+  throw new WasmletError(
+    'InvalidConfig',
+    `socket path ${path} has ${length} bytes, Unix allows ${MAX_SOCKET_PATH_BYTES}; choose a shorter rootDir`,
+  );
+}
+
+/** Where a host's stderr goes until it has a container. */
+export const pooledErrorPath = (runDirectory: string, id: string): string => join(runDirectory, `${id}.stderr`);
+
+/** V8's own threads are shared by nobody here: one container per process. Warnings would only fill host.stderr. */
+const NODE_FLAGS = ['--no-warnings', '--max-semi-space-size=1'];
+
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+const answerSchema = z.discriminatedUnion('type', [
+  z.object({ v: z.number(), type: z.literal('started'), startedAt: z.string() }),
+  z.object({ v: z.number(), type: z.literal('startFailed'), message: z.string() }),
+]) satisfies z.ZodType<HostAnswer>;
+
+/** A host that this supervisor has started: it waits on it and so knows how it ends. */
+export class ChildHost implements Host {
+  readonly id: string;
+  readonly identity: ProcessIdentity;
+  readonly ended: Promise<HostEnd>;
+  readonly #socket: Socket;
+
+  private constructor(id: string, child: ChildProcess, pid: number) {
+    this.id = id;
+    this.ended = new Promise((resolve) => {
+      child.once('exit', (code, signal) => resolve({ code, signal }));
+    });
+    this.identity = identityOf(pid);
+    this.#socket = child.stdio[SUPERVISOR_FD] as Socket;
+    this.#socket.on('error', () => undefined).unref();
+    // A host outlives its supervisor, so it must not keep the supervisor from ending.
+    child.unref();
+  }
+
+  /**
+   * Starts a host in a session of its own, with an empty environment: nothing of the supervisor's reaches a guest.
+   * @param code path of the host's bundle
+   * @throws WasmletError Unavailable when the process cannot be started
+   */
+  static spawn(code: string, runDirectory: string): ChildHost {
+    const id = randomBytes(8).toString('hex');
+    const socketPath = hostSocketPath(runDirectory, id);
+    const errorPath = pooledErrorPath(runDirectory, id);
+    const stderr = openSync(errorPath, 'a', 0o600);
+    try {
+      const child = spawn(process.execPath, [...NODE_FLAGS, code, socketPath], {
+        cwd: '/',
+        detached: true,
+        env: process.env['TZ'] === undefined ? {} : { TZ: process.env['TZ'] },
+        stdio: ['ignore', 'ignore', stderr, 'pipe'],
+      });
+      child.on('error', () => undefined);
+      if (child.pid === undefined) throw new WasmletError('Unavailable', 'a host process could not be started');
+      return new ChildHost(id, child, child.pid);
+    } catch (error) {
+      rmSync(errorPath, { force: true });
+      throw error;
+    } finally {
+      closeSync(stderr);
+    }
+  }
+
+  /**
+   * Gives the host its container.
+   * @returns its answer, or undefined when it ended without one
+   * @throws WasmletError DeadlineExceeded when it answers nothing for `timeoutMs`
+   */
+  async start(request: Omit<HostStart, 'v' | 'type'>, timeoutMs: number): Promise<HostAnswer | undefined> {
+    const reader = new MessageReader(MAX_ANSWER_BYTES);
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const answered = new Promise<HostAnswer | undefined>((resolve, reject) => {
+      this.#socket.on('data', (chunk: Buffer) => {
+        try {
+          for (const message of reader.push(chunk)) resolve(answerSchema.parse(message));
+        } catch (cause) {
+          reject(new WasmletError('Internal', `host process ${this.identity.pid} answered nonsense`, { cause }));
+        }
+      });
+      // Not the process's exit, which may be known before what it last said is read.
+      this.#socket.once('close', () => resolve(undefined));
+      timeout.addEventListener('abort', () => {
+        reject(new WasmletError('DeadlineExceeded', `the host process did not answer within ${timeoutMs} ms`));
+      });
+    });
+    this.#socket.write(encodeMessage({ v: HOST_PROTOCOL_VERSION, type: 'start', ...request }));
+    return await answered;
+  }
+
+  /** Lets go of a host that has no container: it ends by itself. */
+  release(): void {
+    this.#socket.destroy();
+  }
+}
+
+const RECONNECT_MS = 100;
+
+/** A host of an earlier supervisor. Its open connection tells of its end; the exit code is its former parent's. */
+export class AdoptedHost implements Host {
+  readonly id: string;
+  readonly identity: ProcessIdentity;
+  readonly ended: Promise<HostEnd>;
+
+  /** @param signal ends the watch, not the host: `ended` then stays unresolved */
+  constructor(id: string, identity: ProcessIdentity, runDirectory: string, signal: AbortSignal) {
+    this.id = id;
+    this.identity = identity;
+    this.ended = new Promise((resolve) => {
+      void watchUntilGone(identity, hostSocketPath(runDirectory, id), signal).then((gone) => {
+        if (gone) resolve({ code: null, signal: null });
+      });
+    });
+  }
+}
+
+/**
+ * Waits until a process that is not a child is gone. Its listening socket accepts from the kernel's backlog even while
+ * its event loop does not turn, and the kernel closes the connection when the process ends, however it ends. Where
+ * there is no connection, or it closes and the process is there still, /proc decides.
+ * @returns false when the watch was ended by `signal`
+ */
+async function watchUntilGone(identity: ProcessIdentity, socketPath: string, signal: AbortSignal): Promise<boolean> {
+  while (!signal.aborted) {
+    if (!isAlive(identity)) return true;
+    await connectionClosed(socketPath, signal);
+    if (!isAlive(identity)) return true;
+    // A process that ends closes its descriptors a moment before it is gone.
+    await delay(RECONNECT_MS, undefined, { signal, ref: false }).catch(() => undefined);
+  }
+  return false;
+}
+
+function connectionClosed(path: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect({ path, signal });
+    socket.on('error', () => undefined);
+    socket.once('close', () => resolve());
+    socket.resume().unref();
+  });
+}

@@ -1,0 +1,93 @@
+import { mkdir } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from '../../base/log.ts';
+import { messageOf, WasmletError } from '../../base/errors.ts';
+import { VERSION } from '../../base/version.ts';
+import { adoptAll } from './adopt.ts';
+import { compressRotatedLogs } from './compress.ts';
+import type { SupervisorContext } from './context.ts';
+import { EventHub } from './events.ts';
+import { hostCode } from './host-code.ts';
+import { hostSocketPath } from './hosts.ts';
+import { lockRoot } from './lock.ts';
+import type { RootLock } from './lock.ts';
+import { HostPool } from './pool.ts';
+import { runDirectory, runtimeDirectory } from './records.ts';
+import { Runtime } from './runtime.ts';
+import type { Handlers } from './runtime.ts';
+import { serve } from './server.ts';
+
+export interface SupervisorOptions extends Handlers {
+  /** The node's state folder. */
+  readonly root: string;
+  /** Path of the socket that agents connect to. */
+  readonly socket: string;
+  /** Hosts that are started ahead; default 1. */
+  readonly poolSize?: number;
+  readonly logger: Logger;
+}
+
+/** As the kubelet's containerLogMonitorInterval. */
+const HOUSEKEEPING_MS = 10_000;
+
+/**
+ * Runs a runtime supervisor until `signal` ends it. Containers run on without it, and the next supervisor of the same
+ * root adopts them.
+ * @param onReady called once the socket answers
+ * @throws WasmletError AlreadyExists when the root has a supervisor; InvalidConfig for a path that is too long
+ */
+export async function runSupervisor(
+  options: SupervisorOptions,
+  signal: AbortSignal,
+  onReady: () => void = () => undefined,
+): Promise<void> {
+  const { root, socket, logger } = options;
+  await using lock = await lockRoot(runtimeDirectory(root));
+  const run = runDirectory(root);
+  // Better refused at the start than at the first pod.
+  hostSocketPath(run, '0'.repeat(16));
+  await mkdir(run, { recursive: true, mode: 0o700 });
+  const code = await hostCode(run);
+  const stopped = new AbortController();
+  using pool = new HostPool({ code, runDirectory: run, size: options.poolSize ?? 1, logger });
+  const context: SupervisorContext = {
+    root,
+    runDirectory: run,
+    pool,
+    events: new EventHub(),
+    logger,
+    signal: stopped.signal,
+  };
+  const runtime = new Runtime(context, options);
+  try {
+    await adoptAll(runtime);
+    await using _server = await serve(socket, runtime, logger);
+    pool.refill();
+    logger.info('runtime supervisor is ready', { version: VERSION, socket, containers: runtime.containers.size });
+    onReady();
+    await keepHouse(runtime, lock, signal);
+  } finally {
+    stopped.abort();
+  }
+}
+
+/**
+ * Compresses rotated logs now and then, until `signal` ends it.
+ * @throws WasmletError FailedPrecondition when the lock is lost: another supervisor may have the root by then
+ */
+async function keepHouse(runtime: Runtime, lock: RootLock, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await delay(HOUSEKEEPING_MS, undefined, { signal }).catch(() => undefined);
+    if (!lock.isHeld()) {
+      throw new WasmletError('FailedPrecondition', `the lock in ${runtimeDirectory(runtime.context.root)} was removed`);
+    }
+    // Those of exited containers stay as they are, as the kubelet leaves them.
+    for (const container of runtime.listContainers({ state: 'CONTAINER_RUNNING' })) {
+      try {
+        await compressRotatedLogs(container.logPath, signal);
+      } catch (error) {
+        runtime.context.logger.warn('logs cannot be compressed', { log: container.logPath, error: messageOf(error) });
+      }
+    }
+  }
+}

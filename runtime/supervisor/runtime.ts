@@ -1,0 +1,226 @@
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { WasmletError } from '../../base/errors.ts';
+import { VERSION } from '../../base/version.ts';
+import { timeNow } from '../host/timestamp.ts';
+import type {
+  ContainerConfig,
+  ContainerFilter,
+  ContainerStats,
+  PodSandboxConfig,
+  PodSandboxFilter,
+  RuntimeStatus,
+  RuntimeVersion,
+} from '../service.ts';
+import { ContainerEntry } from './container.ts';
+import type { SupervisorContext } from './context.ts';
+import { bootId } from './identity.ts';
+import { matchesContainer, matchesSandbox } from './filters.ts';
+import { containerDirectory, sandboxDirectory } from './records.ts';
+import { SandboxEntry } from './sandbox.ts';
+import { processUsage } from './stats.ts';
+
+/** How a runtime handler runs its pods (see RuntimeHandlerConfig in client.ts). */
+export interface Handlers {
+  readonly handlers: Readonly<
+    Record<string, { readonly engine: 'v8' | 'interpreter'; readonly isolation: 'process' | 'shared' }>
+  >;
+  readonly defaultHandler: string;
+}
+
+/** The version of service.ts. */
+const SERVICE_VERSION = '1';
+
+/** As containerd's: 64 hexadecimal digits, which is what log shippers look for in the names of the legacy links. */
+const newId = (): string => randomBytes(32).toString('hex');
+
+/** The sandboxes and containers of one node, and what CRI lets be done with them. */
+export class Runtime {
+  readonly sandboxes = new Map<string, SandboxEntry>();
+  readonly containers = new Map<string, ContainerEntry>();
+  readonly context: SupervisorContext;
+  #handlers: Handlers;
+  /** Sandboxes that are being created, by name, so that the same name is not given twice. */
+  readonly #reserved = new Map<string, Promise<SandboxEntry>>();
+
+  constructor(context: SupervisorContext, handlers: Handlers) {
+    this.context = context;
+    this.#handlers = handlers;
+  }
+
+  version(): RuntimeVersion {
+    return { version: SERVICE_VERSION, runtimeName: 'wasmlet', runtimeVersion: VERSION };
+  }
+
+  status(): RuntimeStatus {
+    const failure = this.context.pool.failure;
+    const features = { recursiveReadOnlyMounts: false, userNamespaces: false };
+    return {
+      conditions: [
+        {
+          type: 'RuntimeReady',
+          status: failure === undefined,
+          reason: failure === undefined ? '' : 'HostStartFailed',
+          message: failure ?? '',
+        },
+        // Pods share the node's network, which needs nothing to be set up.
+        { type: 'NetworkReady', status: true, reason: '', message: '' },
+      ],
+      runtimeHandlers: ['', ...Object.keys(this.#handlers.handlers)].map((name) => ({ name, features })),
+    };
+  }
+
+  /** Sandboxes that run go on as they began. */
+  configure(handlers: Handlers): void {
+    this.#handlers = handlers;
+  }
+
+  async runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string> {
+    const { name, namespace, uid, attempt } = config.metadata;
+    const key = [name, namespace, uid, attempt].join('_');
+    const existing =
+      this.#reserved.get(key) ??
+      [...this.sandboxes.values()].find((entry) => isDeepStrictEqual(entry.metadata, config.metadata));
+    if (existing) return sameSandbox(await existing, config, runtimeHandler);
+    const created = this.#createSandbox(config, runtimeHandler);
+    this.#reserved.set(key, created);
+    try {
+      return (await created).id;
+    } finally {
+      this.#reserved.delete(key);
+    }
+  }
+
+  async #createSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<SandboxEntry> {
+    const handlerName = runtimeHandler === '' ? this.#handlers.defaultHandler : runtimeHandler;
+    const handler = Object.hasOwn(this.#handlers.handlers, handlerName)
+      ? this.#handlers.handlers[handlerName]
+      : undefined;
+    if (!handler) {
+      throw new WasmletError('InvalidArgument', `no runtime for ${JSON.stringify(handlerName)} is configured`);
+    }
+    const id = newId();
+    const directory = sandboxDirectory(this.context.root, config.metadata, id);
+    const record = { id, config, runtimeHandler, engine: handler.engine, createdAt: timeNow(), bootId: bootId() };
+    const entry = new SandboxEntry({ ...record, state: 'SANDBOX_READY' }, directory, this.context);
+    try {
+      await entry.create();
+    } catch (error) {
+      await entry.remove();
+      throw error;
+    }
+    this.sandboxes.set(id, entry);
+    return entry;
+  }
+
+  async stopPodSandbox(id: string): Promise<void> {
+    await this.sandboxes.get(id)?.stop();
+  }
+
+  async removePodSandbox(id: string): Promise<void> {
+    const entry = this.sandboxes.get(id);
+    if (!entry) return;
+    await entry.remove();
+    for (const container of entry.containers.values()) this.#forget(container);
+    if (this.sandboxes.delete(id)) this.context.events.emit('CONTAINER_DELETED_EVENT', id, entry.metadata);
+  }
+
+  sandbox(id: string): SandboxEntry {
+    const entry = this.sandboxes.get(id);
+    if (!entry) throw new WasmletError('NotFound', `no pod sandbox ${id}`);
+    return entry;
+  }
+
+  listPodSandbox(filter: PodSandboxFilter): SandboxEntry[] {
+    return [...this.sandboxes.values()].filter((entry) => matchesSandbox(entry.summary(), filter));
+  }
+
+  createContainer(sandboxId: string, config: ContainerConfig): Promise<string> {
+    const sandbox = this.sandbox(sandboxId);
+    return sandbox.queue.run(async () => {
+      if (!sandbox.ready) throw new WasmletError('FailedPrecondition', `pod sandbox ${sandboxId} is stopped`);
+      const { name, attempt } = config.metadata;
+      const existing = [...sandbox.containers.values()].find((entry) =>
+        isDeepStrictEqual(entry.config.metadata, config.metadata),
+      );
+      if (existing) {
+        // The answer to the same request was lost; anything else is a mistake, and containerd's wording for it.
+        if (existing.state === 'CONTAINER_CREATED' && isDeepStrictEqual(existing.config, config)) return existing.id;
+        throw new WasmletError(
+          'AlreadyExists',
+          `failed to reserve container name "${name}" (attempt ${attempt}): name is reserved for "${existing.id}"`,
+        );
+      }
+      return await this.#createContainer(sandbox, config);
+    });
+  }
+
+  async #createContainer(sandbox: SandboxEntry, config: ContainerConfig): Promise<string> {
+    const id = newId();
+    const directory = containerDirectory(sandbox.directory, id);
+    const entry = new ContainerEntry(sandbox, { id, createdAt: timeNow(), config }, directory, this.context);
+    try {
+      await entry.create();
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+    sandbox.containers.set(id, entry);
+    this.containers.set(id, entry);
+    return id;
+  }
+
+  async startContainer(id: string): Promise<void> {
+    await this.container(id).start();
+  }
+
+  async stopContainer(id: string, timeoutSeconds: number): Promise<void> {
+    await this.containers.get(id)?.stop(timeoutSeconds);
+  }
+
+  async removeContainer(id: string): Promise<void> {
+    const entry = this.containers.get(id);
+    if (!entry) return;
+    await entry.remove();
+    this.#forget(entry);
+  }
+
+  #forget(entry: ContainerEntry): void {
+    this.sandboxes.get(entry.owner.id)?.containers.delete(entry.id);
+    if (!this.containers.delete(entry.id)) return;
+    this.context.events.emit('CONTAINER_DELETED_EVENT', entry.id, entry.owner.metadata);
+  }
+
+  container(id: string): ContainerEntry {
+    const entry = this.containers.get(id);
+    if (!entry) throw new WasmletError('NotFound', `no container ${id}`);
+    return entry;
+  }
+
+  listContainers(filter: ContainerFilter): ContainerEntry[] {
+    return [...this.containers.values()].filter((entry) => matchesContainer(entry.summary(), filter));
+  }
+
+  async listContainerStats(filter: ContainerFilter): Promise<ContainerStats[]> {
+    const stats = await Promise.all(
+      this.listContainers(filter).map(async (entry): Promise<ContainerStats | undefined> => {
+        const usage =
+          entry.host && entry.state === 'CONTAINER_RUNNING' ? await processUsage(entry.host.identity) : undefined;
+        const { metadata, labels } = entry.config;
+        return usage && { id: entry.id, metadata, labels, timestamp: timeNow(), ...usage };
+      }),
+    );
+    return stats.filter((entry) => entry !== undefined);
+  }
+}
+
+function sameSandbox(entry: SandboxEntry, config: PodSandboxConfig, runtimeHandler: string): string {
+  const same = isDeepStrictEqual(entry.record.config, config) && entry.record.runtimeHandler === runtimeHandler;
+  if (same && entry.ready) return entry.id;
+  const { name, namespace, attempt } = config.metadata;
+  throw new WasmletError(
+    'AlreadyExists',
+    `failed to reserve sandbox name "${namespace}/${name}" (attempt ${attempt}): name is reserved for "${entry.id}"`,
+  );
+}

@@ -1,0 +1,117 @@
+import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errnoOf } from '../../base/errors.ts';
+import { writeRecord } from '../../base/record.ts';
+import type { PodSandbox, PodSandboxMetadata, PodSandboxStatus } from '../service.ts';
+import type { ContainerEntry, ContainerOwner } from './container.ts';
+import type { SupervisorContext } from './context.ts';
+import { SANDBOX_RECORD, sandboxPath } from './records.ts';
+import type { SandboxRecord } from './records.ts';
+import { SerialQueue } from './serial-queue.ts';
+
+/** One pod sandbox with its containers. What changes it runs one after the other. */
+export class SandboxEntry implements ContainerOwner {
+  readonly directory: string;
+  readonly containers = new Map<string, ContainerEntry>();
+  readonly queue = new SerialQueue();
+  readonly #context: SupervisorContext;
+  #record: SandboxRecord;
+  #removed = false;
+
+  constructor(record: SandboxRecord, directory: string, context: SupervisorContext) {
+    this.#record = record;
+    this.directory = directory;
+    this.#context = context;
+  }
+
+  get id(): string {
+    return this.#record.id;
+  }
+
+  get record(): SandboxRecord {
+    return this.#record;
+  }
+
+  get metadata(): PodSandboxMetadata {
+    return this.#record.config.metadata;
+  }
+
+  get logDirectory(): string {
+    return this.#record.config.logDirectory;
+  }
+
+  get engine(): 'v8' | 'interpreter' {
+    return this.#record.engine;
+  }
+
+  get ready(): boolean {
+    return this.#record.state === 'SANDBOX_READY';
+  }
+
+  /** Makes the sandbox's folder and record. */
+  async create(): Promise<void> {
+    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    await writeRecord(sandboxPath(this.directory), SANDBOX_RECORD, this.#record);
+    this.#context.events.emit('CONTAINER_CREATED_EVENT', this.id, this.metadata);
+    this.#context.events.emit('CONTAINER_STARTED_EVENT', this.id, this.metadata);
+  }
+
+  /** Ends every container by SIGKILL. Nothing starts in the sandbox from the first moment on. */
+  async stop(): Promise<void> {
+    await this.#end(async () => {
+      await writeRecord(sandboxPath(this.directory), SANDBOX_RECORD, this.#record);
+    });
+  }
+
+  /** Ends and removes the containers, then the sandbox's files and the folders that are empty by that. */
+  async remove(): Promise<void> {
+    // Its record goes with it.
+    await this.#end(() => Promise.resolve());
+    await this.queue.run(async () => {
+      if (this.#removed) return;
+      await Promise.all([...this.containers.values()].map((container) => container.remove()));
+      this.#removed = true;
+      await rm(this.directory, { recursive: true, force: true });
+      await removeEmptyParents(this.directory, 3);
+    });
+  }
+
+  async #end(note: () => Promise<void>): Promise<void> {
+    const wasReady = this.ready;
+    this.#record = { ...this.#record, state: 'SANDBOX_NOTREADY' };
+    const killAll = () => Promise.all([...this.containers.values()].map((container) => container.stop(0)));
+    // At once, since a container that is being created must not keep the others alive; then for those that it was.
+    await killAll();
+    await this.queue.run(async () => {
+      await killAll();
+      if (!wasReady || this.#removed) return;
+      await note();
+      this.#context.events.emit('CONTAINER_STOPPED_EVENT', this.id, this.metadata);
+    });
+  }
+
+  /** CRI's PodSandbox. */
+  summary(): PodSandbox {
+    const { id, config, state, createdAt, runtimeHandler } = this.#record;
+    const { metadata, labels, annotations } = config;
+    return { id, metadata, state, createdAt, runtimeHandler, labels, annotations };
+  }
+
+  /** CRI's PodSandboxStatus. Every pod shares the node's network. */
+  status(): PodSandboxStatus {
+    return { ...this.summary(), network: { ip: '', additionalIps: [] } };
+  }
+}
+
+/** Removes folders upwards from that of a path while they are empty: others keep their files of the pod there. */
+async function removeEmptyParents(path: string, levels: number): Promise<void> {
+  let folder = dirname(path);
+  for (let level = 0; level < levels; level++, folder = dirname(folder)) {
+    try {
+      await rmdir(folder);
+    } catch (error) {
+      if (['ENOTEMPTY', 'ENOENT', 'EEXIST'].includes(errnoOf(error) ?? '')) return;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { messageOf, WasmletError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { encodeMessage, MessageReader } from '../framing.ts';
+import { isMethod, MAX_MESSAGE_BYTES, METHODS, PROTOCOL_VERSION, request, versioned } from '../protocol.ts';
+import type { Method, Response } from '../protocol.ts';
+import { dispatch } from './dispatch.ts';
+import { MAX_SOCKET_PATH_BYTES } from './hosts.ts';
+import type { Runtime } from './runtime.ts';
+
+/** Agents on one machine, and whoever asks from the command line. */
+const MAX_CONNECTIONS = 64;
+
+/** Bytes that a client may leave unread before its connection is closed. */
+const MAX_UNREAD_BYTES = 2 * MAX_MESSAGE_BYTES;
+
+/** Requests of one connection that may be under way: all of a full node's pods at once fit. */
+const MAX_PENDING_REQUESTS = 4096;
+
+/** One client. */
+class Connection {
+  readonly #socket: Socket;
+  readonly #runtime: Runtime;
+  readonly #logger: Logger;
+  readonly #reader = new MessageReader(MAX_MESSAGE_BYTES);
+  /** Event streams by the id of the request that began them. */
+  readonly #subscriptions = new Map<number, () => void>();
+  #pending = 0;
+
+  constructor(socket: Socket, runtime: Runtime, logger: Logger) {
+    this.#socket = socket;
+    this.#runtime = runtime;
+    this.#logger = logger;
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('close', () => {
+      for (const end of this.#subscriptions.values()) end();
+    });
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      for (const message of this.#reader.push(chunk)) this.#accept(message);
+    } catch (error) {
+      // Who does not speak the protocol cannot be answered in it.
+      this.#logger.warn('a client of the runtime socket is cut off', { error: messageOf(error) });
+      this.#socket.destroy();
+    }
+  }
+
+  #accept(message: object): void {
+    const head = versioned.safeParse(message);
+    const parsed = request.safeParse(message);
+    if (!head.success || !parsed.success) throw new WasmletError('InvalidArgument', 'a message is no request');
+    const { id, method, params } = parsed.data;
+    if (head.data.v !== PROTOCOL_VERSION) {
+      const text = `the supervisor speaks version ${PROTOCOL_VERSION} of the protocol, the client ${head.data.v}`;
+      this.#send({ id, error: { code: 'FailedPrecondition', message: text } });
+      return;
+    }
+    if (!isMethod(method)) {
+      this.#send({ id, error: { code: 'InvalidArgument', message: `the supervisor knows no method ${method}` } });
+      return;
+    }
+    if (this.#pending >= MAX_PENDING_REQUESTS) throw new WasmletError('InvalidArgument', 'too many requests at once');
+    this.#pending++;
+    void this.#answer(id, method, params).finally(() => this.#pending--);
+  }
+
+  async #answer(id: number, method: Method, params: readonly unknown[]): Promise<void> {
+    try {
+      const parsed = METHODS[method].params.safeParse(params);
+      if (!parsed.success) {
+        throw new WasmletError('InvalidArgument', `${method}: ${parsed.error.message}`, { cause: parsed.error });
+      }
+      if (method === 'containerEvents') this.#subscribe(id);
+      else if (method === 'cancel') this.#cancel((parsed.data as [number])[0]);
+      const result = await dispatch(this.#runtime, method, parsed.data);
+      this.#send({ id, result });
+    } catch (error) {
+      if (!(error instanceof WasmletError)) this.#logger.error('a runtime request failed', { method, error });
+      const code = error instanceof WasmletError ? error.code : 'Internal';
+      this.#send({ id, error: { code, message: messageOf(error) } });
+    }
+  }
+
+  #subscribe(id: number): void {
+    this.#subscriptions.set(
+      id,
+      this.#runtime.context.events.listen((event) => this.#send({ id, event })),
+    );
+  }
+
+  #cancel(id: number): void {
+    this.#subscriptions.get(id)?.();
+    this.#subscriptions.delete(id);
+  }
+
+  #send(response: Response): void {
+    if (this.#socket.destroyed) return;
+    this.#socket.write(encodeMessage({ v: PROTOCOL_VERSION, ...response }));
+    if (this.#socket.writableLength > MAX_UNREAD_BYTES) {
+      this.#logger.warn('a client of the runtime socket does not read, and is cut off');
+      this.#socket.destroy();
+    }
+  }
+}
+
+/**
+ * Serves the runtime on a Unix socket that only this user may open. The caller holds the root's lock, so a socket that
+ * is there already is a dead supervisor's.
+ * @throws WasmletError InvalidConfig when the path is too long
+ */
+export async function serve(socketPath: string, runtime: Runtime, logger: Logger): Promise<AsyncDisposable> {
+  const length = Buffer.byteLength(socketPath);
+  if (length > MAX_SOCKET_PATH_BYTES) {
+    throw new WasmletError(
+      'InvalidConfig',
+      `socket path ${socketPath} has ${length} bytes, Unix allows ${MAX_SOCKET_PATH_BYTES}; set a shorter runtimeSocket`,
+    );
+  }
+  await mkdir(dirname(socketPath), { recursive: true });
+  await rm(socketPath, { force: true });
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    new Connection(socket, runtime, logger);
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    const mask = process.umask(0o177);
+    server.once('error', reject).listen(socketPath, () => resolve());
+    process.umask(mask);
+  });
+  return {
+    [Symbol.asyncDispose]: async () => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
