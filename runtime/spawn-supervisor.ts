@@ -28,7 +28,7 @@ export async function startSupervisor(options: ConnectRuntimeOptions): Promise<R
   const folder = join(root, 'runtime');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const logPath = join(folder, 'supervisor.log');
-  const exited = spawnDetached(supervisorArguments(options), logPath);
+  const exited = spawnDetached(supervisorArguments(options), root, logPath);
   logger.info('started a runtime supervisor', { socket, log: logPath });
   const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
   for (;;) {
@@ -54,12 +54,13 @@ function supervisorArguments({ root, socket, handlers, defaultHandler, superviso
 /** What a supervisor may know of its agent's environment: nothing that could be a secret. */
 const KEPT_VARIABLES = ['PATH', 'TZ', 'LANG', 'TMPDIR', 'ESBUILD_BINARY_PATH'];
 
-function spawnDetached(args: string[], logPath: string): { failed: boolean } {
+function spawnDetached(args: string[], root: string, logPath: string): { failed: boolean } {
   const result = { failed: false };
   const log = openSync(logPath, 'a', 0o600);
   try {
     const child = spawn(process.execPath, args, {
-      cwd: '/',
+      // Tells whose it is in /proc/PID/cwd, where several nodes share a machine.
+      cwd: root,
       detached: true,
       env: Object.fromEntries(KEPT_VARIABLES.flatMap((name) => entryOf(name))),
       stdio: ['ignore', 'ignore', log],

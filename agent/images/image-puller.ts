@@ -48,6 +48,8 @@ interface Recorder {
 
 const INITIAL_MS = 10_000;
 const MAX_MS = 300_000;
+/** How long a failed pull shows its own reason before ImagePullBackOff (the kubelet: until its next relist). */
+const SHOWN_MS = 1000;
 
 export function createImagePuller(options: {
   readonly images: ImageService;
@@ -157,6 +159,7 @@ class BackingOffPuller implements ImagePuller {
       ? `image pull failed for ${image} because the registry is unavailable: ${messageOf(error)}`
       : messageOf(error);
     this.#lastErrors.set(key, `${reason}: ${message}`);
-    return new ImageError(reason, message, { cause: error, retryAt: this.#backoff.endsAt(key) });
+    // Looked at again at once, not when the back-off ends: that it backs off is what users look for next.
+    return new ImageError(reason, message, { cause: error, retryAt: this.#now() + SHOWN_MS });
   }
 }

@@ -92,7 +92,7 @@ export class ChildHost implements Host {
     const stderr = openSync(errorPath, 'a', 0o600);
     try {
       const child = spawn(process.execPath, [...NODE_FLAGS, code, socketPath], {
-        cwd: '/',
+        cwd: runDirectory,
         detached: true,
         env: process.env['TZ'] === undefined ? {} : { TZ: process.env['TZ'] },
         stdio: ['ignore', 'ignore', stderr, 'pipe'],

@@ -47,9 +47,15 @@ export class BareRuntime implements AsyncDisposable {
     const ready = Promise.withResolvers<undefined>();
     const ended = runSupervisor(options, supervisor.signal, () => ready.resolve(undefined));
     ended.catch((error: unknown) => ready.reject(error as Error));
-    await ready.promise;
-    const service = await connectRuntime({ ...options, spawn: false });
-    return new BareRuntime(service, folder, { stop: () => supervisor.abort(), ended });
+    try {
+      await ready.promise;
+      const service = await connectRuntime({ ...options, spawn: false });
+      return new BareRuntime(service, folder, { stop: () => supervisor.abort(), ended });
+    } catch (error) {
+      supervisor.abort();
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   /** Runs a container in a pod sandbox of its own to its end, and removes both. */

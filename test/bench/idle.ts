@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Benchmark } from './benchmark.ts';
-import { cpuSeconds } from './processes.ts';
-import type { Stage } from './stage.ts';
+import { cpuSeconds, processesOf } from './processes.ts';
 
 const PODS = 30;
 const SETTLE_MS = 15_000;
@@ -18,7 +17,7 @@ export const idle: Benchmark = {
     const names = await stage.runPods(PODS, 'idle', image, pods);
     await delay(SETTLE_MS);
     report('measuring an idle minute');
-    const pids = await processesOf(stage);
+    const pids = await processesOf(stage.agent);
     const before = await total(pids);
     await delay(MEASURED_MS);
     const value = (await total(pids)) - before;
@@ -26,12 +25,6 @@ export const idle: Benchmark = {
     return [{ name: 'idle.cpuSecondsPerMinute', value }];
   },
 };
-
-const processesOf = async ({ agent }: Stage): Promise<number[]> => [
-  agent.pid,
-  await agent.supervisorPid(),
-  ...(await agent.hostPids()),
-];
 
 async function total(pids: readonly number[]): Promise<number> {
   return (await Promise.all(pids.map(cpuSeconds))).reduce((sum, seconds) => sum + seconds, 0);

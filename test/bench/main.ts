@@ -30,6 +30,9 @@ const ALL: readonly Benchmark[] = [
   logsRead,
 ];
 
+/** Exit code of a run that a signal ended. */
+const INTERRUPTED = 130;
+
 const begun = performance.now();
 const report = (line: string): void => {
   process.stderr.write(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s] ${line}\n`);
@@ -52,6 +55,9 @@ async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
   const benchmarks = chosen(positionals);
   await using stack = new AsyncDisposableStack();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void stack.disposeAsync().finally(() => process.exit(INTERRUPTED)));
+  }
   let stage: Promise<Stage> | undefined;
   const open = () => (stage ??= Stage.open(report).then((opened) => stack.use(opened)));
   const figures: Figure[] = [];

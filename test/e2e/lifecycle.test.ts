@@ -119,7 +119,7 @@ describeScene('the life of a pod', (scene) => {
   test.for([
     ['a privileged container', { container: { securityContext: { privileged: true } } }, /privileged/],
     ['hostPID', { spec: { hostPID: true } }, /hostPID/],
-    ['another operating system', { spec: { os: { name: 'linux' }, nodeSelector: {} } }, /linux/],
+    ['another operating system', { spec: { os: { name: 'linux' }, nodeSelector: {} } }, /OS field/],
   ] as const)('%s is told as Failed, with a reason and what to change', async ([, change, words]) => {
     await using namespace = await scene().namespace();
     const image = await scene().image('exit');

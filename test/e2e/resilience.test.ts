@@ -39,6 +39,26 @@ async function agentIsBack(scene: Scene): Promise<void> {
   );
 }
 
+/** Every phase that a pod's watch shows until it is disposed. */
+function watchPhases(scene: Scene, namespace: Namespace, name: string): Disposable & { phases: Set<string> } {
+  const ended = new AbortController();
+  const phases = new Set<string>();
+  const selectors = { fieldSelector: `metadata.name=${name}` };
+  const watch = async () => {
+    for await (const { object } of scene.api.watch<Pod>(
+      `/api/v1/namespaces/${namespace.name}/pods`,
+      selectors,
+      ended.signal,
+    )) {
+      phases.add(object.status?.phase ?? '');
+    }
+  };
+  watch().catch((error: unknown) => {
+    if (!ended.signal.aborted) phases.add(String(error));
+  });
+  return { phases, [Symbol.dispose]: () => ended.abort() };
+}
+
 describeScene('what dies and comes back', (scene) => {
   test.for([
     ['the agent', true, false, {}],
@@ -52,6 +72,7 @@ describeScene('what dies and comes back', (scene) => {
       const started = await startTicker(scene(), namespace, 100_000);
       const containerID = containerStatus(started)?.containerID;
       const supervisorPid = await scene().agent.supervisorPid();
+      using watched = watchPhases(scene(), namespace, 'ticker');
       if (agent) await scene().agent.kill('SIGKILL');
       if (supervisor) process.kill(supervisorPid, 'SIGKILL');
       if (agent) await scene().agent.start(change);
@@ -61,6 +82,7 @@ describeScene('what dies and comes back', (scene) => {
       expect((await namespace.waitForPod('after', isEnded)).status?.phase).toBe('Succeeded');
       const pod = await namespace.getPod('ticker');
       expect(pod.status?.phase).toBe('Running');
+      expect(watched.phases).toEqual(new Set(['Running']));
       expect(containerStatus(pod)).toMatchObject({ containerID, restartCount: 0, ready: true });
       const numbers = await numbersOnDisk(scene(), pod);
       expect(numbers.length).toBeGreaterThan(50);

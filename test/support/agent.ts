@@ -117,7 +117,7 @@ export class TestAgent implements AsyncDisposable {
 
   /** The host processes, warm ones included. */
   async hostPids(): Promise<number[]> {
-    return (await this.#processes()).filter(({ command }) => /host[^/]*\.mjs/.test(command)).map(({ pid }) => pid);
+    return (await this.#processes()).filter(({ command }) => !/supervisor/.test(command)).map(({ pid }) => pid);
   }
 
   /** The host processes of a pod: those that hold one of its logs open. */
@@ -138,13 +138,15 @@ export class TestAgent implements AsyncDisposable {
     while (isRunning(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''))) await delay(10);
   }
 
-  /** Every process other than the agent whose command line names this agent's state folder. */
+  /** Every process that works in this agent's state folder: its supervisor and hosts. */
   async #processes(): Promise<OwnedProcess[]> {
     const found: OwnedProcess[] = [];
     for (const entry of await readdir('/proc')) {
       if (!/^\d+$/.test(entry) || Number(entry) === this.#child?.pid) continue;
+      const folder = await readlink(`/proc/${entry}/cwd`).catch(() => '');
+      if (!folder.startsWith(this.rootDir)) continue;
       const command = await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '');
-      if (command.includes(this.rootDir)) found.push({ pid: Number(entry), command: command.replaceAll('\0', ' ') });
+      found.push({ pid: Number(entry), command: command.replaceAll('\0', ' ') });
     }
     return found;
   }
