@@ -221,11 +221,14 @@ class ApiNodeManager implements NodeManager {
   }
 
   async #sayGoodbye(): Promise<void> {
-    if (!this.#node) return;
     this.#shuttingDown = true;
+    const signal = AbortSignal.timeout(SHUTDOWN_MS);
     try {
-      await this.#patchStatus(AbortSignal.timeout(SHUTDOWN_MS));
+      // Where the end came just as the node was registered, the answer to that was given up and never seen.
+      this.#node ??= await this.#options.client.get<Node>(this.#path, { signal });
+      await this.#patchStatus(signal);
     } catch (error) {
+      if (error instanceof KubeApiError && error.status === 404) return;
       this.#options.logger.warn('the node could not be set to not ready', { error: messageOf(error) });
     }
   }

@@ -61,7 +61,7 @@ const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 /** apimachinery's IsLabelKey. */
 function isLabelKey(key: string): boolean {
   const parts = key.split('/');
-  const name = parts.at(-1) ?? '';
+  const name = key.slice(key.lastIndexOf('/') + 1);
   if (parts.length > 2 || name.length > 63 || !LABEL_NAME.test(name)) return false;
   const prefix = parts.length === 2 ? parts[0] : undefined;
   return prefix === undefined || (prefix.length <= 253 && SUBDOMAIN.test(prefix));

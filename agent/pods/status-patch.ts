@@ -80,10 +80,7 @@ function diffConditions(from: readonly PodCondition[], to: readonly PodCondition
 
 const CONDITION_FIELDS = ['status', 'reason', 'message', 'lastTransitionTime', 'observedGeneration'] as const;
 
-function diffCondition(
-  before: PodCondition | undefined,
-  after: PodCondition,
-): (Json & { type: string }) | undefined {
+function diffCondition(before: PodCondition | undefined, after: PodCondition): (Json & { type: string }) | undefined {
   const patch: Json = {};
   for (const key of CONDITION_FIELDS) {
     if (before?.[key] !== after[key]) patch[key] = after[key] ?? null;

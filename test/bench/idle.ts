@@ -18,6 +18,7 @@ export const idle: Benchmark = {
     await delay(SETTLE_MS);
     report('measuring an idle minute');
     const pids = await processesOf(stage.agent);
+    if (pids.length < PODS + 2) throw new Error(`only ${pids.length} processes of ${PODS} pods were found`);
     const before = await total(pids);
     await delay(MEASURED_MS);
     const value = (await total(pids)) - before;

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Benchmark } from './benchmark.ts';
@@ -17,13 +17,16 @@ export const memory: Benchmark = {
     const stage = await open();
     const image = await stage.presentImage('sleep');
     await using pods = stage.watchPods();
-    const before = await settledMemory();
     report(`starting ${PODS} sleeping pods`);
-    const names = await stage.runPods(PODS, 'memory', image, pods);
-    const value = (before - (await settledMemory())) / PODS;
-    await stage.deleteAll(names, pods);
+    let names: string[] = [];
+    const taken = await memoryTaken(
+      async () => {
+        names = await stage.runPods(PODS, 'memory', image, pods);
+      },
+      () => stage.deleteAll(names, pods),
+    );
     const limit = { value: await bareNode(), means: 'a Node process that sleeps' };
-    return [{ name: 'memory.own.mbPerPod', value, limit }];
+    return [{ name: 'memory.own.mbPerPod', value: taken / PODS, limit }];
   },
 };
 
@@ -37,17 +40,29 @@ async function settledMemory(): Promise<number> {
   return median(readings);
 }
 
-async function bareNode(): Promise<number> {
+/** What is taken between begin and end: against before and after, so that the machine's own drift falls out. */
+async function memoryTaken(begin: () => Promise<void>, end: () => Promise<void>): Promise<number> {
   const before = await settledMemory();
-  const children = Array.from({ length: BARE }, () =>
-    spawn(process.execPath, ['-e', 'setInterval(() => {}, 2 ** 30)'], { stdio: 'ignore' }),
-  );
-  try {
-    return (before - (await settledMemory())) / BARE;
-  } finally {
+  await begin();
+  const during = await settledMemory();
+  await end();
+  return (before + (await settledMemory())) / 2 - during;
+}
+
+async function bareNode(): Promise<number> {
+  const children: ChildProcess[] = [];
+  const begin = async () => {
+    for (let count = 0; count < BARE; count++) {
+      const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 2 ** 30)'], { stdio: 'ignore' });
+      children.push(child);
+      await once(child, 'spawn');
+    }
+  };
+  const end = async () => {
     for (const child of children) {
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
-  }
+  };
+  return (await memoryTaken(begin, end)) / BARE;
 }

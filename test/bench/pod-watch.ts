@@ -2,7 +2,7 @@ import type { Pod } from '../../agent/kube/types.ts';
 import { messageOf, WasmletError } from '../../base/errors.ts';
 import type { Api } from '../support/api.ts';
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 
 interface Wait {
   readonly name: string;

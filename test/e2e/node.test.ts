@@ -278,9 +278,9 @@ describeOnCluster('a node', () => {
     await expect(running.client.delete(`/api/v1/nodes/${running.name}`)).rejects.toMatchObject({ status: 403 });
     await expect(running.client.list('/api/v1/secrets')).rejects.toMatchObject({ status: 403, reason: 'Forbidden' });
     const taints = { spec: { taints: [] } };
-    await expect(
-      running.client.patch(`/api/v1/nodes/${running.name}`, 'merge', taints),
-    ).rejects.toMatchObject({ message: expect.stringContaining('not allowed to modify taints') as string });
+    await expect(running.client.patch(`/api/v1/nodes/${running.name}`, 'merge', taints)).rejects.toMatchObject({
+      message: expect.stringContaining('not allowed to modify taints') as string,
+    });
   });
 
   test('events that repeat are counted, and similar ones combined', async () => {

@@ -34,9 +34,8 @@ describeScene('images', (scene) => {
     const refused = seen
       .map((pod) => containerStatus(pod)?.state?.waiting)
       .find((waiting) => waiting?.reason === 'ErrImagePull');
-    expect(refused?.message).toMatch(/linux\/amd64/);
-    expect(refused?.message).toMatch(/wasip1\/wasm/);
-    expect(seen.at(-1)?.status?.phase).toBe('Pending');
+    expect(refused?.message).toMatch(/linux\/amd64.*wasip1\/wasm/);
+    expect(seen.map((pod) => pod.status?.phase)).not.toContain('Failed');
   });
 
   test('a private registry serves a pod with its pull secret and refuses one without', async () => {
