@@ -3,7 +3,10 @@
  * user. Everything a guest can reach comes in as imports made by wasi/.
  */
 
-/** A function that a guest calls. `suspends`: it may return a promise, and the guest waits for it. */
+/**
+ * A function that a guest calls. `suspends`: it may return a promise, and the guest waits for it. What it throws ends
+ * the guest: no exception handler of the guest's own stops it.
+ */
 export interface HostFunction {
   readonly suspends: boolean;
   readonly call: (...args: never[]) => unknown;

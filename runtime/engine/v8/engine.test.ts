@@ -84,6 +84,28 @@ describe('imports', () => {
     await expect(run(text, { h: { f: { suspends: true, call: () => Promise.reject(exit) } } })).rejects.toBe(exit);
   });
 
+  test.each([
+    ['at once', false],
+    ['later', true],
+  ])('what they throw %s ends a guest that catches everything', async (_when, suspends) => {
+    const catching = `(module
+      (import "h" "exit" (func $exit)) (import "h" "note" (func $note))
+      (func $forever (loop $again (try (do (call $exit)) (catch_all (call $note))) (br $again)))
+      (func (export "_start") (try (do (call $forever)) (catch_all (call $note) (call $forever)))))`;
+    const exit = new WasiExit(7);
+    let caught = 0;
+    const leave = suspends
+      ? () => Promise.reject(exit)
+      : () => {
+          throw exit;
+        };
+    const imports = {
+      h: { exit: { suspends, call: leave }, note: { suspends: false, call: () => void (caught += 1) } },
+    };
+    await expect(run(catching, imports)).rejects.toBe(exit);
+    expect(caught).toBe(0);
+  });
+
   test('a start function that waits is told so', async () => {
     const waits = '(module (import "h" "f" (func $f)) (func $s (call $f)) (start $s))';
     const imports = { h: { f: { suspends: true, call: () => Promise.resolve() } } };

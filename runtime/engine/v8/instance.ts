@@ -1,6 +1,7 @@
 import { messageOf, WasmletError } from '../../../base/errors.ts';
 import type { CompiledModule, Guest, GuestMemory, HostFunction, HostImports } from '../engine.ts';
 import { trapFrom, withDeepStacks } from './trap.ts';
+import { released, uncatchable } from './uncatchable.ts';
 
 /** How many missing imports an error names. */
 const MAX_NAMED = 8;
@@ -17,7 +18,7 @@ export async function instantiate(
   try {
     instance = await WebAssembly.instantiate(module, linked);
   } catch (error) {
-    throw startFailure(error);
+    throw startFailure(released(error));
   }
   const memory = memoryOf(compiled, instance);
   return { memory, run: (exportName) => run(compiled, instance, exportName) };
@@ -41,7 +42,8 @@ function link(compiled: CompiledModule, imports: HostImports): Record<string, Re
 }
 
 function importable({ suspends, call }: HostFunction): unknown {
-  return suspends ? new WebAssembly.Suspending(call) : call;
+  const guarded = uncatchable(call, suspends);
+  return suspends ? new WebAssembly.Suspending(guarded) : guarded;
 }
 
 function missingImports(missing: readonly string[]): WasmletError {
@@ -90,7 +92,7 @@ async function run(compiled: CompiledModule, instance: WebAssembly.Instance, exp
   try {
     await call();
   } catch (error) {
-    throw trapFrom(error);
+    throw trapFrom(released(error));
   }
 }
 

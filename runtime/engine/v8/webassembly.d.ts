@@ -15,10 +15,12 @@ declare namespace WebAssembly {
   }
   class Module {
     private readonly module: never;
+    constructor(bytes: Uint8Array<ArrayBuffer>);
     static imports(module: Module): ModuleImportDescriptor[];
     static exports(module: Module): ModuleExportDescriptor[];
   }
   class Instance {
+    constructor(module: Module);
     readonly exports: Readonly<Record<string, unknown>>;
   }
   class Memory {
