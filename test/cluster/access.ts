@@ -1,7 +1,7 @@
 import { webcrypto } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as x509 from './x509.ts';
+import * as x509 from '../../base/x509.ts';
 import { WasmletError } from '../../base/errors.ts';
 import type { Kubectl } from '../support/kubectl.ts';
 import { createKubectl } from '../support/kubectl.ts';

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, webcrypto } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import * as x509 from './x509.ts';
+import * as x509 from '../../base/x509.ts';
 
 /** A certificate and its private key, PEM. */
 export interface KeyPair {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import type { ConfigMap, KubeObject, Pod, Status } from '../../agent/kube/types.ts';
 import { clusterTest, describeOnCluster, useCluster } from '../support/fixture.ts';
-import * as x509 from './x509.ts';
+import * as x509 from '../../base/x509.ts';
 
 describeOnCluster('the test cluster', () => {
   test('answers kubectl, both of the version that is promised', async () => {

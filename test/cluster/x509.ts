@@ -1,3 +1,0 @@
-import './reflect-metadata.ts';
-
-export * from '@peculiar/x509';
