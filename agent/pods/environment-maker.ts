@@ -61,7 +61,7 @@ export function createEnvironmentMaker(options: EnvironmentMakerOptions): Enviro
         if (value !== undefined) declared.set(variable.name, value);
       }
       const all = new Map([...declared, ...[...fromServices].filter(([name]) => !declared.has(name))]);
-      return { envs: [...all].map(([name, value]) => ({ name, value })), skippedKeys: [] };
+      return { envs: [...all].map(([name, value]) => ({ name, value })) };
     },
   };
 }

@@ -2,8 +2,6 @@ import type { Pod, Container } from '../kube/types.ts';
 
 export interface EnvironmentResult {
   readonly envs: readonly { name: string; value: string }[];
-  /** Keys of envFrom that are no valid variable names, for the kubelet's InvalidEnvironmentVariableNames event. */
-  readonly skippedKeys: readonly { source: string; keys: readonly string[] }[];
 }
 
 /** The addresses that fieldRef can name: they are known once the sandbox runs. */

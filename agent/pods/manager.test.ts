@@ -64,8 +64,7 @@ function startManager(): PodManager {
       listPodsOnDisk: () => Promise.resolve([]),
     },
     environment: {
-      make: (_pod, { env = [] }) =>
-        Promise.resolve({ envs: env.map(({ name, value = '' }) => ({ name, value })), skippedKeys: [] }),
+      make: (_pod, { env = [] }) => Promise.resolve({ envs: env.map(({ name, value = '' }) => ({ name, value })) }),
     },
     objects: {
       configMap: () => Promise.resolve(undefined),

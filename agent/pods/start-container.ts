@@ -12,7 +12,7 @@ import { runHook } from './hooks.ts';
 import { attemptFromLogs, legacyLogLink, makeLegacyLink, podLogDir } from './logs.ts';
 import { wholeValue } from './quantity.ts';
 import { latestOf, type PodRuntimeStatus } from './runtime-cache.ts';
-import { containerReference, identityOf, podReference } from './spec.ts';
+import { containerReference, identityOf } from './spec.ts';
 import { makeTerminationMount } from './termination-message.ts';
 
 /** Why a container was not started, in state.waiting's words. */
@@ -96,7 +96,6 @@ async function gatherConfig(context: PodContext, request: StartRequest, image: I
     { podIPs: podIPs.length > 0 ? podIPs : hostIPs, hostIPs },
     signal,
   );
-  recordSkippedKeys(context, pod, made.skippedKeys);
   const logDir = join(podLogDir(config.podLogsDir, identityOf(pod)), container.name);
   const restartCount = await nextRestartCount(runtimeStatus, container.name, logDir);
   await mkdir(logDir, { recursive: true, mode: 0o755 });
@@ -117,21 +116,6 @@ async function gatherConfig(context: PodContext, request: StartRequest, image: I
 async function nextRestartCount(status: PodRuntimeStatus, name: string, logDir: string): Promise<number> {
   const latest = latestOf(status, name);
   return latest ? latest.restartCount + 1 : attemptFromLogs(logDir);
-}
-
-function recordSkippedKeys(
-  context: PodContext,
-  pod: Pod,
-  skipped: readonly { readonly source: string; readonly keys: readonly string[] }[],
-): void {
-  for (const { source, keys } of skipped) {
-    context.recorder.record(
-      podReference(pod),
-      'Warning',
-      'InvalidEnvironmentVariableNames',
-      `Keys [${keys.join(', ')}] from the EnvFrom ${source} were skipped since they are considered invalid environment variable names.`,
-    );
-  }
 }
 
 /** Turns what a step throws into why the container waits, with the kubelet's Failed event. */
