@@ -56,7 +56,7 @@ describe('the log writer', () => {
     const times = parse(path).map(({ time }) => time);
     expect(times).toEqual(times.toSorted());
     expect(Date.parse(times[0]!)).toBeGreaterThanOrEqual(before - 3);
-    expect(Date.parse(times.at(-1))).toBeLessThanOrEqual(after + 3);
+    expect(Date.parse(times.at(-1)!)).toBeLessThanOrEqual(after + 3);
     writer[Symbol.dispose]();
   });
 

@@ -54,7 +54,7 @@ describeScene('the life of a pod', (scene) => {
       .map((pod) => /^back-off (\d+)s restarting/.exec(containerStatus(pod)?.state?.waiting?.message ?? '')?.[1])
       .filter(Boolean);
     expect(new Set(delays)).toEqual(new Set(['10', '20']));
-    expect(containerStatus(seen.at(-1))?.lastState?.terminated).toMatchObject({ exitCode: 3, reason: 'Error' });
+    expect(containerStatus(seen.at(-1)!)?.lastState?.terminated).toMatchObject({ exitCode: 3, reason: 'Error' });
     const backOff = await namespace.waitForEvent('crash', ({ reason }) => reason === 'BackOff');
     expect(backOff.message).toMatch(/^Back-off restarting failed container crash in pod crash_/);
     expect(await namespace.kubectl('logs', 'crash', '--previous')).toBeDefined();

@@ -120,7 +120,7 @@ try {
   await main(ended.signal);
 } catch (error) {
   if (!ended.signal.aborted) {
-    console.log(`\nnpm start failed: ${messageOf(error)}`);
+    console.error(`\nnpm start failed: ${messageOf(error)}`);
     process.exitCode = 1;
   }
 }
