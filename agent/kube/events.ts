@@ -4,6 +4,7 @@ import { createBackoff } from './backoff.ts';
 import type { KubeClient } from './client.ts';
 import { KubeApiError } from './client.ts';
 import { createEventCorrelator, eventName, type CorrelatedEvent, type EventCorrelator } from './event-correlator.ts';
+import type { EventReason } from './event-reasons.ts';
 import type { CoreEvent, ObjectReference } from './types.ts';
 
 export type EventType = 'Normal' | 'Warning';
@@ -14,7 +15,7 @@ export interface EventRecorder {
    * Records an event about an object. For a container of a pod, `ref.fieldPath` is 'spec.containers{name}' (or
    * initContainers), as the kubelet names it.
    */
-  record(ref: ObjectReference, type: EventType, reason: string, message: string): void;
+  record(ref: ObjectReference, type: EventType, reason: EventReason, message: string): void;
   /** Gives what is queued a short time to be written, then stops. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -59,7 +60,7 @@ class QueueingRecorder implements EventRecorder {
     this.#correlator = correlator;
   }
 
-  record(ref: ObjectReference, type: EventType, reason: string, message: string): void {
+  record(ref: ObjectReference, type: EventType, reason: EventReason, message: string): void {
     if (this.#closed) return;
     if (this.#queue.length >= MAX_QUEUED) {
       this.#options.logger.error('an event is dropped: too many are queued', { reason, object: ref.name });

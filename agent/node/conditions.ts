@@ -1,3 +1,4 @@
+import type { EventReason } from '../kube/event-reasons.ts';
 import type { NodeCondition } from '../kube/types.ts';
 import type { Pressure } from './pressure.ts';
 
@@ -13,7 +14,7 @@ export interface ConditionInputs {
 /** Conditions as they are to be, and the events that their changes are worth: 'NodeReady', 'NodeHasDiskPressure', … */
 export interface NextConditions {
   readonly conditions: NodeCondition[];
-  readonly events: string[];
+  readonly events: EventReason[];
 }
 
 interface Wanted {
@@ -22,7 +23,7 @@ interface Wanted {
   readonly reason: string;
   readonly message: string;
   /** Event when the status changes to this. */
-  readonly event?: string;
+  readonly event?: EventReason;
 }
 
 /**
@@ -35,7 +36,7 @@ export function nextConditions(
   inputs: ConditionInputs,
   now: string,
 ): NextConditions {
-  const events: string[] = [];
+  const events: EventReason[] = [];
   const ours = wantedConditions(inputs).map((wanted): NodeCondition => {
     const before = existing.find(({ type }) => type === wanted.type);
     const status = wanted.status ? 'True' : 'False';
@@ -71,12 +72,15 @@ function wantedConditions({ pressure, network, errors }: ConditionInputs): Wante
   ];
 }
 
-const pressed = (type: string, what: string, words: string): Wanted => ({
+/** The part of the reason after 'KubeletHas' and of the event after 'NodeHas'. */
+type PressureWord = Extract<EventReason, `NodeHas${string}`> extends `NodeHas${infer What}` ? What : never;
+
+const pressed = (type: string, what: PressureWord, words: string): Wanted => ({
   ...relaxed(type, what, words),
   status: true,
 });
 
-const relaxed = (type: string, what: string, words: string): Wanted => ({
+const relaxed = (type: string, what: PressureWord, words: string): Wanted => ({
   type,
   status: false,
   reason: `KubeletHas${what}`,

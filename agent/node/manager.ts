@@ -6,6 +6,7 @@ import { parseDuration } from '../config/duration.ts';
 import type { Config } from '../config/schema.ts';
 import { createBackoff, sleep } from '../kube/backoff.ts';
 import { KubeApiError, type KubeClient } from '../kube/client.ts';
+import type { EventReason } from '../kube/event-reasons.ts';
 import type { EventRecorder, EventType } from '../kube/events.ts';
 import { createReflector } from '../kube/reflector.ts';
 import type { Node, NodeStatus } from '../kube/types.ts';
@@ -240,13 +241,13 @@ class ApiNodeManager implements NodeManager {
     this.#record('Warning', 'Rebooted', `Node ${nodeName} has been rebooted, boot id: ${now}`);
   }
 
-  #recordStatusEvents(reasons: readonly string[]): void {
+  #recordStatusEvents(reasons: readonly EventReason[]): void {
     const { nodeName } = this.#options.config;
     for (const reason of reasons) this.#record('Normal', reason, `Node ${nodeName} status is now: ${reason}`);
   }
 
   /** The uid is the name, as the kubelet has it: kubectl describe looks for both. */
-  #record(type: EventType, reason: string, message: string): void {
+  #record(type: EventType, reason: EventReason, message: string): void {
     const { nodeName } = this.#options.config;
     const ref = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
     this.#options.recorder.record(ref, type, reason, message);

@@ -1,3 +1,4 @@
+import type { EventReason } from '../kube/event-reasons.ts';
 import { isDeepStrictEqual } from 'node:util';
 import type { Image } from '../../images/service.ts';
 import type { RuntimeHandlerInfo } from '../../runtime/service.ts';
@@ -24,7 +25,7 @@ const MAX_NAMES_PER_IMAGE = 5;
 export interface NextStatus {
   readonly status: NodeStatus;
   /** Reasons of events that the change is worth. */
-  readonly events: string[];
+  readonly events: EventReason[];
 }
 
 /** The status that an observation makes, over the one that is there. @param now RFC 3339 */

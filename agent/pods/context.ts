@@ -5,6 +5,7 @@ import type { ImagePuller } from '../images/image-puller.ts';
 import type { ObjectCache } from '../kube/objects.ts';
 import type { ObjectReference, Pod } from '../kube/types.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
+import type { EventReason } from '../kube/event-reasons.ts';
 import type { ProbeResults } from './actions.ts';
 import type { KeyedBackoff } from './backoff.ts';
 import type { EnvironmentMaker } from './environment.ts';
@@ -12,7 +13,7 @@ import type { StatusWriter } from './status-writer.ts';
 
 /** Writes events; never blocks and never fails. */
 export interface EventRecorder {
-  record(ref: ObjectReference, type: 'Normal' | 'Warning', reason: string, message: string): void;
+  record(ref: ObjectReference, type: 'Normal' | 'Warning', reason: EventReason, message: string): void;
 }
 
 /** What all the parts of a pod's life work with; one for all pods. */

@@ -19,6 +19,12 @@ import { killPod, shorterGrace } from './termination.ts';
  */
 export type WorkerState = 'sync' | 'terminating' | 'terminated' | 'finished';
 
+/** What the status of a pod says that this node has ended. */
+export interface Ending {
+  readonly reason: string;
+  readonly message: string;
+}
+
 export interface PodWorkerOptions {
   readonly context: PodContext;
   /** Whether no other pod of this name is still ending. */
@@ -52,7 +58,7 @@ export class PodWorker {
   #containersEnded = false;
   #removed = false;
   #grace: number | undefined;
-  #evict: Refusal | undefined;
+  #evict: Ending | undefined;
   #failures = 0;
   #wake = Promise.withResolvers<undefined>();
   #step = new AbortController();
@@ -109,7 +115,7 @@ export class PodWorker {
   }
 
   /** Ends the pod as Failed, with what its status shall say. */
-  evict(why: Refusal, graceSeconds?: number): void {
+  evict(why: Ending, graceSeconds?: number): void {
     if (this.#state !== 'sync') return;
     this.#evict = why;
     if (graceSeconds !== undefined) this.#grace = Math.min(this.#grace ?? Infinity, graceSeconds);
@@ -229,7 +235,7 @@ export class PodWorker {
       reason: 'DeadlineExceeded',
       message: 'Pod was active on the node longer than the specified deadline',
     };
-    this.#context.recorder.record(podReference(this.#pod), 'Normal', this.#evict.reason, this.#evict.message);
+    this.#context.recorder.record(podReference(this.#pod), 'Normal', 'DeadlineExceeded', this.#evict.message);
   }
 
   /** When the pod must have ended, in milliseconds since the epoch. */

@@ -1,11 +1,12 @@
 import type { Config } from '../../config/schema.ts';
+import type { EventReason } from '../../kube/event-reasons.ts';
 import type { Node, Pod } from '../../kube/types.ts';
 import { nodeRules } from './node-rules.ts';
 import { specRules } from './spec-rules.ts';
 
 /** Why a pod is Failed before it began: status.reason and an event's reason, and what to change. */
 export interface Refusal {
-  readonly reason: string;
+  readonly reason: EventReason;
   readonly message: string;
 }
 

@@ -1,3 +1,4 @@
+import type { EventReason } from '../../kube/event-reasons.ts';
 import type { Node, Pod, Taint } from '../../kube/types.ts';
 import { containersOf } from '../spec.ts';
 import type { AdmissionInput, AdmissionRule, Refusal } from './admission.ts';
@@ -15,7 +16,7 @@ export const nodeRules: readonly AdmissionRule[] = [
   noExecuteTaints,
 ];
 
-const predicate = (name: string, description: string): Refusal => ({
+const predicate = (name: EventReason, description: string): Refusal => ({
   reason: name,
   message: `Predicate ${name} failed: ${description}`,
 });

@@ -1,0 +1,53 @@
+/**
+ * Every event that this agent records, with the kubelet's own reasons (pkg/kubelet/events/event.go) wherever it has one.
+ * docs/reference/events.md lists the same; a test holds the two together.
+ */
+export const EVENT_REASONS = {
+  // images
+  Pulling: ['Normal', 'container', 'An image is being pulled.'],
+  Pulled: ['Normal', 'container', 'An image was pulled, or is present already.'],
+  InspectFailed: ['Warning', 'container', 'The image name does not parse, or the store cannot be read.'],
+  ErrImageNeverPull: ['Warning', 'container', 'The image is absent and imagePullPolicy is Never.'],
+  FailedToRetrieveImagePullSecret: ['Warning', 'pod', 'A pull secret is missing; the pull is tried without it.'],
+  // containers
+  Created: ['Normal', 'container', 'A container was made.'],
+  Started: ['Normal', 'container', 'A container runs.'],
+  Killing: ['Normal', 'container', 'A container is being ended, and why.'],
+  Failed: ['Warning', 'container', 'A pull or a start failed; the message says how.'],
+  BackOff: ['Warning', 'container', 'A pull (then of type Normal) or a restart waits for its back-off.'],
+  Unhealthy: ['Warning', 'container', 'A probe failed.'],
+  FailedPostStartHook: ['Warning', 'container', 'The postStart hook failed; the container is ended.'],
+  FailedPreStopHook: ['Warning', 'container', 'The preStop hook failed; the container is ended all the same.'],
+  // pods
+  FailedMount: ['Warning', 'pod', 'A volume could not be set up; it is tried again.'],
+  FailedCreatePodSandBox: ['Warning', 'pod', 'The sandbox could not be made; it is tried again.'],
+  SandboxChanged: ['Normal', 'pod', 'The sandbox is gone; it and its containers are made anew.'],
+  FailedKillPod: ['Warning', 'pod', 'The pod could not be ended; it is tried again.'],
+  DeadlineExceeded: ['Normal', 'pod', 'The pod ran longer than activeDeadlineSeconds.'],
+  // pods that this node refuses: also status.reason of the failed pod
+  UnsupportedPodSpec: ['Warning', 'pod', 'The spec asks for what a Wasm node cannot give; the message names it.'],
+  PodOSNotSupported: ['Warning', 'pod', 'spec.os names another operating system.'],
+  PodOSSelectorNodeLabelDoesNotMatch: ['Warning', 'pod', "The pod's nodeSelector wants another operating system."],
+  SupplementalGroupsPolicyNotSupported: ['Warning', 'pod', 'supplementalGroupsPolicy Strict cannot be met here.'],
+  OutOfpods: ['Warning', 'pod', 'The node has as many pods as maxPods allows.'],
+  OutOfcpu: ['Warning', 'pod', 'The pod requests more cpu than is left; likewise OutOfmemory and other resources.'],
+  NodeAffinity: ['Warning', 'pod', "The node does not match the pod's node selector or affinity."],
+  NodeName: ['Warning', 'pod', 'The pod names another node.'],
+  NodePorts: ['Warning', 'pod', 'A host port of the pod is taken by another pod.'],
+  TaintToleration: ['Warning', 'pod', 'The pod does not tolerate a NoExecute taint of the node.'],
+  // the node
+  Starting: ['Normal', 'node', 'The agent starts.'],
+  Rebooted: ['Warning', 'node', 'The machine was started anew since the node was last seen.'],
+  NodeReady: ['Normal', 'node', 'Condition Ready became True.'],
+  NodeNotReady: ['Normal', 'node', 'Condition Ready became False.'],
+  NodeHasSufficientMemory: ['Normal', 'node', 'Condition MemoryPressure became False.'],
+  NodeHasInsufficientMemory: ['Normal', 'node', 'Condition MemoryPressure became True.'],
+  NodeHasNoDiskPressure: ['Normal', 'node', 'Condition DiskPressure became False.'],
+  NodeHasDiskPressure: ['Normal', 'node', 'Condition DiskPressure became True.'],
+  NodeHasSufficientPID: ['Normal', 'node', 'Condition PIDPressure became False.'],
+  NodeHasInsufficientPID: ['Normal', 'node', 'Condition PIDPressure became True.'],
+  NodeSchedulable: ['Normal', 'node', 'The node was uncordoned.'],
+  NodeNotSchedulable: ['Normal', 'node', 'The node was cordoned.'],
+} as const satisfies Readonly<Record<string, readonly ['Normal' | 'Warning', 'container' | 'pod' | 'node', string]>>;
+
+export type EventReason = keyof typeof EVENT_REASONS | `OutOf${string}`;
