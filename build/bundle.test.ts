@@ -20,7 +20,7 @@ describe('the published bundle', () => {
   test('has every process of wasmlet', () => {
     expect(files.map((file) => basename(file)).sort()).toEqual([
       'cli.mjs',
-      'host.mjs',
+      'host.cjs',
       'pull-worker.mjs',
       'supervisor.mjs',
     ]);
@@ -45,7 +45,7 @@ describe('the published bundle', () => {
   });
 
   test('keeps the host small: no logging, no validation, no Kubernetes in it', () => {
-    const host = files.find((file) => file.endsWith('host.mjs'))!;
+    const host = files.find((file) => file.endsWith('host.cjs'))!;
     expect(statSync(host).size).toBeLessThan(400 * 1024);
     expect(readFileSync(host, 'utf8')).not.toMatch(/node_modules\/(zod|winston|undici)/);
   });
@@ -55,6 +55,6 @@ describe('the published bundle', () => {
     await using runtime = await TestRuntime.start(supervisor);
     const { container } = await runtime.run(prints('hello\n'));
     expect(await runtime.exited(container)).toMatchObject({ exitCode: 0, reason: 'Completed' });
-    expect(readdirSync(join(runtime.root, 'run')).filter((name) => name.endsWith('.mjs'))).toEqual([]);
+    expect(readdirSync(join(runtime.root, 'run')).filter((name) => /\.[cm]js$/.test(name))).toEqual([]);
   });
 });

@@ -61,7 +61,7 @@ export async function bundle(output: string): Promise<string[]> {
     if (executable) await chmod(outfile, 0o755);
     written.push(outfile);
   }
-  const host = join(output, 'host.mjs');
+  const host = join(output, 'host.cjs');
   await writeFile(host, await bundleHost());
   return [...written, host];
 }

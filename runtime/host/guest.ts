@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { messageOf, WasmletError } from '../../base/errors.ts';
 import { createPreview1 } from '../../wasi/preview1/index.ts';
 import { WasiExit } from '../../wasi/wasi.ts';
@@ -55,7 +55,8 @@ function checkCommand(module: CompiledModule): void {
  */
 export async function loadGuest(start: HostStart, log: LogWriter): Promise<LoadedGuest> {
   const path = start.module ?? findExecutable(start);
-  const module = await engineFor(start.engine).compile(await readFile(path));
+  // Synchronously: nothing else happens here, and the first asynchronous call would start libuv's four threads.
+  const module = await engineFor(start.engine).compile(readFileSync(path));
   checkCommand(module);
   const wasi = createPreview1(contextOf(start, log));
   try {

@@ -6,8 +6,14 @@
 
 export const HOST_PROTOCOL_VERSION = 1;
 
-/** The descriptor on which a host meets the supervisor that started it. */
+/** The descriptor on which a host meets the supervisor that started it: a socket that blocks. */
 export const SUPERVISOR_FD = 3;
+
+/**
+ * The host's own listening socket, which the supervisor has bound for it. The host never uses it: the kernel accepts
+ * for it as long as the process lives, and closes all connections when it ends.
+ */
+export const LIFE_FD = 4;
 
 /** A start request holds one container's arguments and environment. */
 export const MAX_START_BYTES = 16 * 1024 * 1024;

@@ -101,7 +101,7 @@ async function adoptContainer(
 async function removeStrayFiles({ containers, context }: Runtime): Promise<void> {
   const known = new Set([...containers.values()].map((entry) => entry.host?.id));
   for (const name of await names(context.runDirectory)) {
-    if (!/\.(sock|stderr)$/.test(name) || known.has(basename(name).replace(/\..*$/, ''))) continue;
+    if (!/\.(bind|sock|stderr)$/.test(name) || known.has(basename(name).replace(/\..*$/, ''))) continue;
     await rm(join(context.runDirectory, name), { force: true });
   }
 }

@@ -15,12 +15,12 @@ export const isSource = import.meta.url.endsWith('.ts');
  */
 export async function hostCode(runDirectory: string): Promise<string> {
   const here = dirname(fileURLToPath(import.meta.url));
-  if (!isSource) return join(here, 'host.mjs');
+  if (!isSource) return join(here, 'host.cjs');
   const { bundleHost } = await import('../../build/bundle-host.ts');
   const code = await bundleHost();
-  const name = `host-${createHash('sha256').update(code).digest('hex').slice(0, 16)}.mjs`;
+  const name = `host-${createHash('sha256').update(code).digest('hex').slice(0, 16)}.cjs`;
   await mkdir(runDirectory, { recursive: true, mode: 0o700 });
-  const existing = (await readdir(runDirectory)).filter((file) => /^host-.*\.mjs$/.test(file));
+  const existing = (await readdir(runDirectory)).filter((file) => /^host-.*\.[cm]js$/.test(file));
   if (!existing.includes(name)) await writeFileAtomic(join(runDirectory, name), code);
   // Hosts that run have read theirs.
   for (const old of existing) if (old !== name) await rm(join(runDirectory, old), { force: true });

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -51,8 +51,40 @@ export function hostSocketPath(runDirectory: string, id: string): string {
 /** Where a host's stderr goes until it has a container. */
 export const pooledErrorPath = (runDirectory: string, id: string): string => join(runDirectory, `${id}.stderr`);
 
-/** V8's own threads are shared by nobody here: one container per process. Warnings would only fill host.stderr. */
+/**
+ * Warnings would only fill host.stderr. A small young generation keeps a busy guest's host small; none of V8's other
+ * flags makes one that sleeps smaller (measured: docs/RATIONALE.md).
+ */
 const NODE_FLAGS = ['--no-warnings', '--max-semi-space-size=1'];
+
+/** A listening socket that a host inherits. */
+interface LifeSocket extends Disposable {
+  readonly fd: number;
+}
+
+/**
+ * Binds a host's own socket for it: so it needs no networking code, which would be memory of every pod. Disposed of,
+ * the socket's file stays, and the host's share of it goes on listening.
+ * @throws WasmletError Unavailable
+ */
+function bindLifeSocket(path: string): LifeSocket {
+  // libuv removes the path that it has bound when it closes the socket; as long as the name that it gets.
+  const bound = path.replace(/sock$/, 'bind');
+  const server = createServer();
+  // What cannot be bound shows in the handle.
+  server.on('error', () => undefined).listen(bound);
+  try {
+    // The documentation of server.listen speaks of this member, Node's types do not. It is there at once: binding a
+    // path is synchronous.
+    const fd = (server as unknown as { _handle?: { fd?: number } | null })._handle?.fd;
+    if (fd === undefined || fd < 0) throw new WasmletError('Unavailable', `the socket ${path} cannot be bound`);
+    renameSync(bound, path);
+    return { fd, [Symbol.dispose]: () => void server.close() };
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+}
 
 const MAX_ANSWER_BYTES = 64 * 1024;
 
@@ -91,17 +123,20 @@ export class ChildHost implements Host {
     const errorPath = pooledErrorPath(runDirectory, id);
     const stderr = openSync(errorPath, 'a', 0o600);
     try {
-      const child = spawn(process.execPath, [...NODE_FLAGS, code, socketPath], {
+      using life = bindLifeSocket(socketPath);
+      const child = spawn(process.execPath, [...NODE_FLAGS, code], {
         cwd: runDirectory,
         detached: true,
         env: process.env['TZ'] === undefined ? {} : { TZ: process.env['TZ'] },
-        stdio: ['ignore', 'ignore', stderr, 'pipe'],
+        // The last two are SUPERVISOR_FD and LIFE_FD.
+        stdio: ['ignore', 'ignore', stderr, 'pipe', life.fd],
       });
       child.on('error', () => undefined);
       if (child.pid === undefined) throw new WasmletError('Unavailable', 'a host process could not be started');
       return new ChildHost(id, child, child.pid);
     } catch (error) {
       rmSync(errorPath, { force: true });
+      rmSync(socketPath, { force: true });
       throw error;
     } finally {
       closeSync(stderr);
