@@ -26,6 +26,15 @@ describe('the published bundle', () => {
     ]);
   });
 
+  test('hands on the licence of each package that is in it', () => {
+    const licenses = readFileSync(join(output, 'dist', 'THIRD_PARTY_LICENSES'), 'utf8');
+    const bundled = files.flatMap((file) =>
+      [...readFileSync(file, 'utf8').matchAll(/^\/\/ node_modules\/((?:@[^/]+\/)?[^/]+)\//gm)].map(([, name]) => name!),
+    );
+    expect(new Set(bundled).size).toBeGreaterThan(10);
+    for (const name of new Set(bundled)) expect(licenses).toMatch(new RegExp(`^${name} \\d+\\.`, 'm'));
+  });
+
   test('needs nothing but Node, each file parses, and none holds a path of the machine it was built on', () => {
     for (const file of files) {
       const text = readFileSync(file, 'utf8');

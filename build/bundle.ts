@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { BuildOptions } from 'esbuild';
 import { bundleHost } from './bundle-host.ts';
+import { licensesOf } from './licenses.ts';
 
 /**
  * `npm run build`: what is published. TypeScript does not run under node_modules, and a process from one JavaScript
@@ -21,21 +22,27 @@ const ENTRY_POINTS = [
   { entry: 'images/worker.ts', output: 'pull-worker.mjs', executable: false },
 ] as const;
 
+/** The licences of what the bundles contain. */
+const LICENSES = 'THIRD_PARTY_LICENSES';
+
 /** CommonJS packages (express, winston) call require for Node's own modules; an ES module has none. */
 const REQUIRE =
   "import { createRequire as createRequireForBundle } from 'node:module';\n" +
   'const require = createRequireForBundle(import.meta.url);';
 
-const settings: BuildOptions = {
+const settings = {
   bundle: true,
   platform: 'node',
   format: 'esm',
   target: 'node26',
+  // Their texts are in the file of licences.
   legalComments: 'none',
+  metafile: true,
   logLevel: 'warning',
   // Only reached when running from the repository: hosts are then bundled on the fly.
   external: ['esbuild', '*/build/bundle-host.ts'],
-};
+  absWorkingDir: repository,
+} satisfies BuildOptions;
 
 async function exists(path: string): Promise<boolean> {
   return await stat(path).then(
@@ -47,22 +54,25 @@ async function exists(path: string): Promise<boolean> {
 /**
  * Bundles everything.
  * @param output the folder that is made anew
- * @returns the files written
+ * @returns the files of code written
  */
 export async function bundle(output: string): Promise<string[]> {
   await rm(output, { recursive: true, force: true });
   await mkdir(output, { recursive: true });
   const written: string[] = [];
+  const inputs = new Set<string>();
   for (const { entry, output: name, executable } of ENTRY_POINTS) {
     const source = join(repository, entry);
     if (!(await exists(source))) continue;
     const outfile = join(output, name);
-    await build({ ...settings, entryPoints: [source], outfile, banner: { js: REQUIRE } });
+    const { metafile } = await build({ ...settings, entryPoints: [source], outfile, banner: { js: REQUIRE } });
+    for (const input of Object.keys(metafile.inputs)) inputs.add(input);
     if (executable) await chmod(outfile, 0o755);
     written.push(outfile);
   }
   const host = join(output, 'host.cjs');
   await writeFile(host, await bundleHost());
+  await writeFile(join(output, LICENSES), await licensesOf(repository, inputs));
   return [...written, host];
 }
 

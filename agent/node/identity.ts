@@ -112,7 +112,9 @@ async function bootstrapCertificate(
       // A request that was denied stays denied: the next one is for another key.
       if (hasCode(error, 'FailedPrecondition')) await rm(keyFile, { force: true });
       logger.error('the node certificate could not be obtained, will try again', { error: messageOf(error) });
-      if (!(await sleep(RETRY_MS, signal))) throw error;
+      if (!(await sleep(RETRY_MS, signal))) {
+        throw new WasmletError('Cancelled', 'the agent ended before it had its certificate', { cause: error });
+      }
     }
   }
 }

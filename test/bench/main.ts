@@ -3,7 +3,7 @@
  * or the beginning of one of its figures'. Progress goes to stderr, the result to stdout.
  */
 import { parseArgs } from 'node:util';
-import { messageOf } from '../../base/errors.ts';
+import { messageOf, WasmletError } from '../../base/errors.ts';
 import { apiCalls } from './api-calls.ts';
 import { applyToRunning } from './apply-to-running.ts';
 import type { Benchmark } from './benchmark.ts';
@@ -44,8 +44,10 @@ function chosen(names: readonly string[]): readonly Benchmark[] {
     const matching = ALL.filter((benchmark) =>
       [benchmark.name, ...benchmark.figures].some((one) => one.startsWith(name)),
     );
-    if (matching.length === 0)
-      throw new Error(`no benchmark ${name}; there are ${ALL.map((one) => one.name).join(', ')}`);
+    if (matching.length === 0) {
+      const names = ALL.map((one) => one.name).join(', ');
+      throw new WasmletError('InvalidConfig', `no benchmark ${name}; there are ${names}`);
+    }
     return matching;
   });
   return ALL.filter((benchmark) => found.flat().includes(benchmark));
@@ -77,4 +79,9 @@ async function main(): Promise<void> {
   );
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`bench: ${messageOf(error)}\n`);
+  process.exitCode = 1;
+}

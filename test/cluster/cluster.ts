@@ -9,6 +9,8 @@ import type { Report } from '../support/tools.ts';
 import { buildTools } from '../support/tools.ts';
 import type { Scratch } from '../support/watchdog.ts';
 import { createScratch } from '../support/watchdog.ts';
+import type { ApiServer } from './api-server.ts';
+import { restartable } from './api-server.ts';
 import type { ClusterAccess, ClusterFacts } from './access.ts';
 import { accessCluster, applyManifests, clusterRoleBinding, existingClusterFacts } from './access.ts';
 import type { ClusterFiles, ComponentOptions } from './components.ts';
@@ -37,6 +39,11 @@ export interface ClusterOptions {
 /** A control plane of our own, or an existing one; dispose it and its processes and files are gone. */
 export interface Cluster extends ClusterAccess, AsyncDisposable {}
 
+/** A control plane of our own. */
+export interface OwnCluster extends Cluster {
+  readonly apiServer: ApiServer;
+}
+
 const START_TIMEOUT_MS = 60_000;
 const PORT_ATTEMPTS = 3;
 
@@ -45,7 +52,7 @@ const PORT_ATTEMPTS = 3;
  * manager (with signing and approval of nodes' certificates) and scheduler. Ready when a pod can be created.
  * @throws WasmletError FailedPrecondition without Go; Unavailable, with the tail of its log, when a part does not start
  */
-export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+export async function startCluster(options: ClusterOptions = {}): Promise<OwnCluster> {
   const tools = await buildTools(
     ['etcd', 'kubeApiserver', 'kubeControllerManager', 'kubeScheduler', 'kubectl'],
     options,
@@ -58,7 +65,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     apiServerArgs: options.apiServerArgs ?? [],
   };
   options.report?.('starting etcd and the API server');
-  const files = await startApi(stack, scratch, tools, component);
+  const { files, apiServer } = await startApi(stack, scratch, tools, component);
   options.report?.(`the API server is ready at ${files.server}; starting the controller manager and the scheduler`);
   const start = (name: string, command: string, args: readonly string[]) =>
     startComponent(stack, scratch, { name, command, args });
@@ -78,7 +85,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const cluster = accessCluster(facts);
   await Promise.race([untilUsable(cluster), ...controllers.map(failWhenEnded)]);
   const owned = stack.move();
-  return Object.assign(cluster, { [Symbol.asyncDispose]: () => owned.disposeAsync() });
+  return Object.assign(cluster, { apiServer, [Symbol.asyncDispose]: () => owned.disposeAsync() });
 }
 
 /**
@@ -104,8 +111,12 @@ async function startComponent(
   scratch: Scratch,
   component: ComponentProcess,
 ): Promise<ServerProcess> {
+  return stack.use(await launch(scratch, component));
+}
+
+function launch(scratch: Scratch, component: ComponentProcess): Promise<ServerProcess> {
   const logFile = join(scratch.folder, `${component.name}.log`);
-  return stack.use(await startServer({ ...component, env: { ...process.env, ...scratch.env }, logFile }));
+  return startServer({ ...component, env: { ...process.env, ...scratch.env }, logFile });
 }
 
 /** etcd and the API server, on a port that was free a moment ago: on another one if it was taken meanwhile. */
@@ -114,7 +125,7 @@ async function startApi(
   scratch: Scratch,
   tools: { etcd: string; kubeApiserver: string },
   options: ComponentOptions,
-): Promise<ClusterFiles> {
+): Promise<{ files: ClusterFiles; apiServer: ApiServer }> {
   for (let attempt = 1; ; attempt += 1) {
     await using started = new AsyncDisposableStack();
     const folder = join(scratch.folder, `a${attempt}`);
@@ -122,19 +133,25 @@ async function startApi(
     const files = await writeClusterFiles(folder, await freePort(), options.auditLog);
     const etcd = await startComponent(started, scratch, { name: 'etcd', command: tools.etcd, args: etcdArgs(files) });
     await etcd.untilReady(() => exists(files.file('etcd.sock')), START_TIMEOUT_MS);
-    const api = await startComponent(started, scratch, {
-      name: 'kube-apiserver',
-      command: tools.kubeApiserver,
-      args: apiServerArgs(files, options),
-    });
+    const startApiServer = async () => {
+      const args = apiServerArgs(files, options);
+      const api = await launch(scratch, { name: 'kube-apiserver', command: tools.kubeApiserver, args });
+      try {
+        await api.untilReady(() => isReady(files), START_TIMEOUT_MS);
+        return api;
+      } catch (error) {
+        await api[Symbol.asyncDispose]();
+        throw error;
+      }
+    };
     try {
-      await api.untilReady(() => isReady(files), START_TIMEOUT_MS);
+      const apiServer = started.use(restartable(await startApiServer(), startApiServer));
+      stack.use(started.move());
+      return { files, apiServer };
     } catch (error) {
       if (attempt < PORT_ATTEMPTS && messageOf(error).includes('address already in use')) continue;
       throw error;
     }
-    stack.use(started.move());
-    return files;
   }
 }
 

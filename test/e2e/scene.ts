@@ -139,7 +139,7 @@ export class Scene {
 
   /** A namespace of its own, ready to take pods. */
   async namespace(): Promise<Namespace> {
-    return new Namespace(await createNamespace(), this);
+    return new Namespace(await createNamespace('test', this.cluster), this);
   }
 
   /** Builds a guest, pushes it in a flavour, and resolves to the reference. */

@@ -43,7 +43,13 @@ describeOnCluster('the packed package', () => {
       'package.json',
     ]);
     const files = await readdir(join(installed, 'dist'));
-    expect(files.toSorted()).toEqual(['cli.mjs', 'host.cjs', 'pull-worker.mjs', 'supervisor.mjs']);
+    expect(files.toSorted()).toEqual([
+      'THIRD_PARTY_LICENSES',
+      'cli.mjs',
+      'host.cjs',
+      'pull-worker.mjs',
+      'supervisor.mjs',
+    ]);
     for (const file of files) expect((await stat(join(installed, 'dist', file))).size).toBeLessThan(8 * 1024 * 1024);
   });
 

@@ -93,6 +93,12 @@ export class TestAgent implements AsyncDisposable {
     return join(this.folder, 'agent.log');
   }
 
+  /** Whether the process runs. */
+  get isRunning(): boolean {
+    const child = this.#child;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
   get pid(): number {
     const pid = this.#child?.pid;
     if (pid === undefined) throw new Error('the agent was not started');
@@ -131,6 +137,11 @@ export class TestAgent implements AsyncDisposable {
       if (open.some((path) => path.startsWith(logs))) found.push(pid);
     }
     return found;
+  }
+
+  /** Waits until the agent has printed what matches, in this life of its process or an earlier one. */
+  async waitForLog(pattern: RegExp): Promise<void> {
+    while (!pattern.test(await readFile(this.logFile, 'utf8'))) await delay(10);
   }
 
   /** Waits until a process that is not our child has ended. */

@@ -50,17 +50,19 @@ let cluster: TestCluster | undefined;
 
 /** The run's cluster. @throws WasmletError FailedPrecondition where there is none: use describeOnCluster */
 export function useCluster(): TestCluster {
-  cluster ??= connect(environment());
+  cluster ??= testCluster(environment());
   return cluster;
 }
 
-function environment(): TestEnvironment {
+/** What the run shares beside the cluster, and for tests with a cluster of their own. @throws as useCluster */
+export function environment(): TestEnvironment {
   const provided = inject('environment');
   if ('unavailable' in provided) throw new WasmletError('FailedPrecondition', `no cluster: ${provided.unavailable}`);
   return provided;
 }
 
-function connect({ cluster: facts, registry, crane }: TestEnvironment): TestCluster {
+/** A cluster as tests use it. */
+export function testCluster({ cluster: facts, registry, crane }: TestEnvironment): TestCluster {
   let api: Promise<Api> | undefined;
   const access = accessCluster(facts);
   return Object.assign(access, {
@@ -76,8 +78,8 @@ function connect({ cluster: facts, registry, crane }: TestEnvironment): TestClus
 }
 
 /** Makes a namespace of its own for a test, ready to take pods. */
-export async function createNamespace(prefix = 'test'): Promise<TestNamespace> {
-  const api = await useCluster().api();
+export async function createNamespace(prefix = 'test', of: TestCluster = useCluster()): Promise<TestNamespace> {
+  const api = await of.api();
   const name = `${prefix}-${randomBytes(4).toString('hex')}`;
   const { status } = await api.request('POST', '/api/v1/namespaces', {
     apiVersion: 'v1',
