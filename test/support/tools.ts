@@ -13,10 +13,16 @@ export interface Tools {
   readonly kubectl: string;
   /** `htpasswd USER < password` prints a line for the registry's htpasswd file. */
   readonly controlPlane: string;
+  /** Kubernetes' kubelet without the machine: see test/golden/go/main.go. */
+  readonly kubelet: string;
   /** The reference registry: `registry serve config.yml`. */
   readonly registry: string;
   readonly helm: string;
   readonly crane: string;
+  /** Kubernetes' node conformance suite as a Go test binary (test/conformance/go). */
+  readonly conformance: string;
+  /** Ginkgo's command, which runs a suite in several processes. */
+  readonly ginkgo: string;
 }
 
 export type ToolName = keyof Tools;
@@ -31,15 +37,55 @@ export interface BuildOptions {
 }
 
 const KUBERNETES_VERSION = 'v1.36.3';
-const CONTROL_PLANE_SOURCE = join(import.meta.dirname, '../cluster/go');
-const CONTROL_PLANE_PARTS = {
-  etcd: 'etcd',
-  kubeApiserver: 'kube-apiserver',
-  kubeControllerManager: 'kube-controller-manager',
-  kubeScheduler: 'kube-scheduler',
-  kubectl: 'kubectl',
-  controlPlane: 'control-plane',
-} as const;
+
+/** A Go module of the tree around Kubernetes' code, and what is built from it. */
+interface KubernetesProgram {
+  readonly source: string;
+  readonly what: string;
+  readonly coldly: string;
+  /** Go's command line for each binary, but for the flags that are the same for all. */
+  readonly binaries: Readonly<Record<string, readonly string[]>>;
+  /** Links to the first binary, which looks at the name that it is called by. */
+  readonly links?: readonly string[];
+  /** The tools in it, by the name of their file. */
+  readonly tools: Partial<Record<ToolName, string>>;
+}
+
+const KUBERNETES_PROGRAMS: readonly KubernetesProgram[] = [
+  {
+    source: join(import.meta.dirname, '../cluster/go'),
+    what: `the Kubernetes ${KUBERNETES_VERSION} control plane`,
+    coldly: '5 min',
+    binaries: { 'control-plane': ['build', '.'] },
+    links: ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl'],
+    tools: {
+      etcd: 'etcd',
+      kubeApiserver: 'kube-apiserver',
+      kubeControllerManager: 'kube-controller-manager',
+      kubeScheduler: 'kube-scheduler',
+      kubectl: 'kubectl',
+      controlPlane: 'control-plane',
+    },
+  },
+  {
+    source: join(import.meta.dirname, '../golden/go'),
+    what: `the Kubernetes ${KUBERNETES_VERSION} kubelet`,
+    coldly: '3 min',
+    binaries: { kubelet: ['build', '.'] },
+    tools: { kubelet: 'kubelet' },
+  },
+  {
+    source: join(import.meta.dirname, '../conformance/go'),
+    what: `the conformance suite of Kubernetes ${KUBERNETES_VERSION}`,
+    coldly: '5 min',
+    // The ginkgo of the suite's own version: the two speak to one another.
+    binaries: {
+      'conformance.test': ['test', '-c', '-vet=off', '.'],
+      ginkgo: ['build', 'github.com/onsi/ginkgo/v2/ginkgo'],
+    },
+    tools: { conformance: 'conformance.test', ginkgo: 'ginkgo' },
+  },
+];
 const INSTALLED = {
   registry: { module: 'github.com/distribution/distribution/v3/cmd/registry@v3.1.2', coldly: '1.5 min' },
   helm: { module: 'helm.sh/helm/v4/cmd/helm@v4.3.1', coldly: '1.5 min' },
@@ -55,6 +101,8 @@ const VERSION_FLAGS = Object.entries({
 })
   .map(([name, value]) => ` -X k8s.io/component-base/version.${name}=${value}`)
   .join('');
+/** What a Go module is built from; with the folders of modules beneath it. */
+const SOURCES = /\.go$|(^|\/)go\.(mod|sum)$/;
 const BUILD_TIMEOUT_MS = 30 * 60_000;
 
 /** Why Go-built tools are not to be had on this machine; undefined when they are. Asked once per process. */
@@ -90,9 +138,9 @@ export async function buildTools<Name extends ToolName>(
 async function buildTool(name: ToolName, options: BuildOptions): Promise<string> {
   const go = await goVersion();
   if (go === undefined) throw new WasmletError('FailedPrecondition', `${name} cannot be built: ${await whyNoGo()}`);
-  if (name in CONTROL_PLANE_PARTS) {
-    const part = CONTROL_PLANE_PARTS[name as keyof typeof CONTROL_PLANE_PARTS];
-    return join(await buildControlPlane(go, options), part);
+  for (const program of KUBERNETES_PROGRAMS) {
+    const file = program.tools[name];
+    if (file !== undefined) return join(await buildKubernetes(program, go, options), file);
   }
   const { module, coldly } = INSTALLED[name as keyof typeof INSTALLED];
   const args = ['install', '-trimpath', '-ldflags=-s -w', module];
@@ -103,18 +151,20 @@ async function buildTool(name: ToolName, options: BuildOptions): Promise<string>
   return join(folder, name);
 }
 
-async function buildControlPlane(go: string, options: BuildOptions): Promise<string> {
-  const names = (await readdir(CONTROL_PLANE_SOURCE)).filter((name) => /\.go$|^go\.(mod|sum)$/.test(name)).toSorted();
-  const sources = await Promise.all(names.map((name) => readFile(join(CONTROL_PLANE_SOURCE, name))));
-  const args = ['build', '-trimpath', '-buildvcs=false', `-ldflags=-s -w${VERSION_FLAGS}`];
+async function buildKubernetes(program: KubernetesProgram, go: string, options: BuildOptions): Promise<string> {
+  const { source, binaries, links = [] } = program;
+  const names = (await readdir(source, { recursive: true })).filter((name) => SOURCES.test(name)).toSorted();
+  const sources = await Promise.all(names.map((name) => readFile(join(source, name))));
+  const flags = ['-trimpath', '-buildvcs=false', `-ldflags=-s -w${VERSION_FLAGS}`];
+  const [main = ''] = Object.keys(binaries);
   return cached({
-    path: `tools/control-plane-${keyOf([go, ...args, ...names, ...sources])}`,
+    path: `tools/${main}-${keyOf([go, JSON.stringify(binaries), ...flags, ...names, ...sources])}`,
     build: (folder) =>
-      timed(`the Kubernetes ${KUBERNETES_VERSION} control plane`, '5 min', options, async () => {
-        const build = [...args, '-o', join(folder, 'control-plane'), '.'];
-        await goRun(build, process.env, options, CONTROL_PLANE_SOURCE);
-        const parts = Object.values(CONTROL_PLANE_PARTS).filter((part) => part !== 'control-plane');
-        await Promise.all(parts.map((part) => symlink('control-plane', join(folder, part))));
+      timed(program.what, program.coldly, options, async () => {
+        for (const [binary, [command = '', ...rest]] of Object.entries(binaries)) {
+          await goRun([command, ...flags, '-o', join(folder, binary), ...rest], process.env, options, source);
+        }
+        await Promise.all(links.map((link) => symlink(main, join(folder, link))));
       }),
   });
 }
