@@ -26,6 +26,24 @@ export interface InputSource {
   read(maxBytes: number): Promise<Uint8Array> | Uint8Array;
 }
 
+/** Who the guest is, as the kernel knows a process. */
+export interface WasiIdentity {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. */
+  readonly groups: readonly number[];
+}
+
+/** Where signals to a guest come from. */
+export interface SignalSource {
+  /**
+   * From now on, until disposed of, a signal does not have its default but calls `deliver`.
+   * @param signal number as in WASI Preview 1, `signal`
+   * @returns undefined when this signal never comes from outside
+   */
+  listen(signal: number, deliver: () => void): Disposable | undefined;
+}
+
 export interface WasiContext {
   readonly args: readonly string[];
   /** 'KEY=value' */
@@ -40,6 +58,12 @@ export interface WasiContext {
   readonly stdout: OutputSink;
   readonly stderr: OutputSink;
   readonly tty: boolean;
+  /** Whether '/' takes no changes; mounts have their own. */
+  readonly readonlyRoot?: boolean;
+  /** What wasmlet_posix_v1 tells of the guest; without it root on a host without a name. */
+  readonly identity?: WasiIdentity;
+  readonly hostname?: string;
+  readonly signals?: SignalSource;
 }
 
 /** Thrown through the guest by proc_exit. */

@@ -33,6 +33,17 @@ export class DescriptorTable<T> {
     return entry;
   }
 
+  /**
+   * Puts an entry at a number, and returns what was there for the caller to close.
+   * @throws PosixError EBADF for a number that is too high
+   */
+  place(fd: number, entry: T): T | undefined {
+    if (fd >>> 0 >= MAX_DESCRIPTORS) throw new PosixError('EBADF');
+    const replaced = this.#entries[fd >>> 0];
+    this.#entries[fd >>> 0] = entry;
+    return replaced;
+  }
+
   /** Takes the entry out; the caller closes it. */
   remove(fd: number): T {
     const entry = this.get(fd);

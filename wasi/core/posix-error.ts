@@ -9,6 +9,7 @@ export type PosixCode =
   | 'EFAULT'
   | 'EFBIG'
   | 'EILSEQ'
+  | 'EINTR'
   | 'EINVAL'
   | 'EISDIR'
   | 'ELOOP'
@@ -21,8 +22,10 @@ export type PosixCode =
   | 'ENOTSOCK'
   | 'ENOTSUP'
   | 'EPERM'
+  | 'EPIPE'
   | 'EROFS'
   | 'ESPIPE'
+  | 'ESRCH'
   | 'EXDEV';
 
 /**

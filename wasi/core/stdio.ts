@@ -1,14 +1,47 @@
 import type { InputSource, OutputSink } from '../wasi.ts';
 import { PosixError } from './posix-error.ts';
 
+/** What a guest reads from that is no file: reads may wait. */
+export interface Input {
+  readonly kind: 'input';
+  readonly medium: 'stream' | 'pipe' | 'signals';
+  readonly tty: boolean;
+  nonblocking: boolean;
+  /** Bytes that a read would give at once; undefined when it would wait. 0: the end of input, or a failure. */
+  available(): number | undefined;
+  /** Undefined when a read would no longer wait, else a promise for the moment when that may be so. */
+  readAhead(): Promise<void> | undefined;
+  /** Moves what there is into the buffers. Returns the number of bytes, 0 at the end of input. */
+  take(views: readonly Uint8Array[]): number;
+  /** Called when no descriptor of it is left. */
+  close?(): void;
+}
+
+/** What a guest writes to that is no file. */
+export interface Output {
+  readonly kind: 'output';
+  readonly medium: 'stream' | 'pipe';
+  readonly tty: boolean;
+  /** Returns the number of bytes written. */
+  write(views: readonly Uint8Array[]): number;
+  writeOne(view: Uint8Array): number;
+  /** Whether a write would not be EAGAIN; without it, never. */
+  wouldTake?(): boolean;
+  /** Resolves when wouldTake may have become true. */
+  roomMade?(): Promise<void>;
+  /** Called when no descriptor of it is left. */
+  close?(): void;
+}
+
 /** Bytes asked of the source at once, whatever the guest's buffer holds: bounds what a read allocates. */
 const MAX_READ = 64 * 1024;
 /** Writes of several buffers up to so many bytes reach the sink as one, as a pipe does not tear them either. */
 const MAX_GATHER = 64 * 1024;
 
 /** Standard output or error. */
-export class OutputStream {
+export class OutputStream implements Output {
   readonly kind = 'output';
+  readonly medium = 'stream';
   readonly tty: boolean;
   readonly #sink: OutputSink;
   #scratch: Uint8Array | undefined;
@@ -31,8 +64,9 @@ export class OutputStream {
   }
 
   /** The common case without an array: one buffer. */
-  writeOne(view: Uint8Array): void {
+  writeOne(view: Uint8Array): number {
     if (view.length > 0) this.#sink.write(view);
+    return view.length;
   }
 
   #gather(views: readonly Uint8Array[]): Uint8Array {
@@ -47,8 +81,9 @@ export class OutputStream {
 }
 
 /** Standard input: reads may wait, and a poll reads ahead to know whether they would. */
-export class InputStream {
+export class InputStream implements Input {
   readonly kind = 'input';
+  readonly medium = 'stream';
   readonly tty: boolean;
   nonblocking = false;
   readonly #source: InputSource;
@@ -62,28 +97,14 @@ export class InputStream {
     this.tty = tty;
   }
 
-  /** Bytes that a read would give at once; undefined when it would wait. 0: the end of input, or a failure. */
   available(): number | undefined {
     if (this.#ahead.length > 0) return this.#ahead.length;
     return this.#ended || this.#failure !== undefined ? 0 : undefined;
   }
 
-  /** Reads ahead. Returns undefined when a read would no longer wait, else a promise for that moment. */
   readAhead(): Promise<void> | undefined {
     if (this.available() !== undefined) return undefined;
     return (this.#pending ??= this.#fetch());
-  }
-
-  /**
-   * Moves input into the buffers.
-   * @returns the number of bytes, 0 at the end of input
-   * @throws PosixError EAGAIN when it would wait and the stream is non-blocking
-   */
-  read(views: () => readonly Uint8Array[]): number | Promise<number> {
-    const wait = this.readAhead();
-    if (wait === undefined) return this.#take(views());
-    if (this.nonblocking) throw new PosixError('EAGAIN');
-    return wait.then(() => this.#take(views()));
   }
 
   #fetch(): Promise<void> | undefined {
@@ -107,7 +128,7 @@ export class InputStream {
     else this.#ahead = bytes;
   }
 
-  #take(views: readonly Uint8Array[]): number {
+  take(views: readonly Uint8Array[]): number {
     if (this.#failure !== undefined) {
       const failure = this.#failure;
       this.#failure = undefined;

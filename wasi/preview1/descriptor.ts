@@ -1,11 +1,11 @@
 import type { Directory, DirectoryEntry } from '../core/files/directory.ts';
 import type { OpenFile } from '../core/files/open-file.ts';
 import { PosixError } from '../core/posix-error.ts';
-import type { InputStream, OutputStream } from '../core/stdio.ts';
+import type { Input, Output } from '../core/stdio.ts';
 
 /** What a descriptor of the guest stands for, with Preview 1's rights to it. */
 export interface Descriptor {
-  readonly object: Directory | OpenFile | InputStream | OutputStream;
+  readonly object: Directory | OpenFile | Input | Output;
   rightsBase: number;
   rightsInheriting: number;
   /** `fdflags` */
@@ -14,6 +14,8 @@ export interface Descriptor {
   readonly preopen?: string;
   /** What fd_readdir goes through: the entries as they were when it last began at cookie 0. */
   listing?: readonly DirectoryEntry[];
+  /** Further numbers in the table that stand for it too (dup). */
+  duplicates?: number;
 }
 
 /** @throws PosixError ENOTCAPABLE unless the descriptor has all of the rights */
@@ -38,7 +40,9 @@ export function fileOf(descriptor: Descriptor, rights: number): OpenFile {
   return object;
 }
 
-/** Gives back what the descriptor holds; standard streams belong to the context. */
-export function closeDescriptor({ object }: Descriptor): void {
-  if (object.kind === 'file' || object.kind === 'directory') object.close();
+/** Gives back what the descriptor holds once its last number is closed; standard streams belong to the context. */
+export function closeDescriptor(descriptor: Descriptor): void {
+  const { object, duplicates = 0 } = descriptor;
+  if (duplicates > 0) descriptor.duplicates = duplicates - 1;
+  else object.close?.();
 }

@@ -9,7 +9,7 @@ import { pathFunctions } from './path.ts';
 import { pollFunctions } from './poll.ts';
 import { processFunctions } from './process.ts';
 import { socketFunctions } from './socket.ts';
-import { createState, disposeState } from './state.ts';
+import { createState, disposeState, type Preview1State } from './state.ts';
 
 export type { Preview1Function, Preview1Functions } from './function.ts';
 
@@ -19,6 +19,8 @@ export const PREVIEW1_MODULE = 'wasi_snapshot_preview1';
 export interface Preview1 {
   /** To link a module with: `{ wasi_snapshot_preview1: { fd_write: … } }`. */
   readonly imports: Readonly<Record<typeof PREVIEW1_MODULE, Preview1Functions>>;
+  /** What an extension of Preview 1 (wasi/posix) works on too. */
+  readonly state: Preview1State;
   /** Gives the guest's memory; before the first export is called. */
   setMemory(memory: LinearMemory): void;
   /** Closes all that the guest has open, and ends what it waits for. The guest must not be called any more. */
@@ -43,6 +45,7 @@ export function createPreview1(context: WasiContext): Preview1 {
   };
   return {
     imports: { [PREVIEW1_MODULE]: functions },
+    state,
     setMemory: (memory) => state.memory.attach(memory),
     [Symbol.dispose]: () => disposeState(state),
   };

@@ -1,5 +1,6 @@
 import type { GuestMemory } from '../core/guest-memory.ts';
 import { PosixError } from '../core/posix-error.ts';
+import type { Input } from '../core/stdio.ts';
 import { RIGHT } from './abi.ts';
 import { fileOf, requireRights, type Descriptor } from './descriptor.ts';
 import { plain, suspending, type Preview1Functions } from './function.ts';
@@ -16,14 +17,13 @@ function write(memory: GuestMemory, descriptor: Descriptor, pointer: number, cou
   requireRights(descriptor, RIGHT.FD_WRITE);
   if (count === 1 && object.kind === 'output') {
     // Printing a line: no array, one view.
-    const view = memory.view(iovecPointer(memory, pointer), iovecLength(memory, pointer));
-    object.writeOne(view);
-    return view.length;
+    return object.writeOne(memory.view(iovecPointer(memory, pointer), iovecLength(memory, pointer)));
   }
   return object.write(iovecs(memory, pointer, count));
 }
 
-function read(memory: GuestMemory, descriptor: Descriptor, pointer: number, count: number): number | Promise<number> {
+function read(state: Preview1State, descriptor: Descriptor, pointer: number, count: number): number | Promise<number> {
+  const { memory } = state;
   const { object } = descriptor;
   if (object.kind === 'directory') throw new PosixError('EISDIR');
   if (object.kind === 'output') throw new PosixError('EBADF');
@@ -31,10 +31,23 @@ function read(memory: GuestMemory, descriptor: Descriptor, pointer: number, coun
   const views = iovecs(memory, pointer, count);
   if (object.kind === 'file') return object.read(views);
   if (views.every((view) => view.length === 0)) return 0;
-  return object.read(() => iovecs(memory, pointer, count));
+  if (object.readAhead() === undefined) return object.take(views);
+  if (object.nonblocking) throw new PosixError('EAGAIN');
+  return readSlowly(state, object, pointer, count);
 }
 
-export function ioFunctions({ memory, descriptors }: Preview1State): Preview1Functions {
+/** Waits for input, or for a signal that the guest takes itself (EINTR). */
+async function readSlowly(state: Preview1State, object: Input, pointer: number, count: number): Promise<number> {
+  const { memory, eventLoop, signals } = state;
+  for (let wait = object.readAhead(); wait !== undefined; wait = object.readAhead()) {
+    signals?.throwIfInterrupted();
+    await eventLoop.waitUntil(undefined, signals === undefined ? wait : Promise.race([wait, signals.arrival()]));
+  }
+  return object.take(iovecs(memory, pointer, count));
+}
+
+export function ioFunctions(state: Preview1State): Preview1Functions {
+  const { memory, descriptors } = state;
   return {
     /** WASI Preview 1, `fd_write`. The hot path of most guests. */
     fd_write: plain((fd: number, pointer: number, count: number, out: number) => {
@@ -49,7 +62,7 @@ export function ioFunctions({ memory, descriptors }: Preview1State): Preview1Fun
      */
     fd_read: suspending((fd: number, pointer: number, count: number, out: number) => {
       memory.check(out, 4);
-      const got = read(memory, descriptors.get(fd), pointer, count);
+      const got = read(state, descriptors.get(fd), pointer, count);
       if (typeof got !== 'number') return got.then((length) => memory.setU32(out, length));
       memory.setU32(out, got);
       return undefined;

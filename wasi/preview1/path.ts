@@ -18,12 +18,13 @@ const pathOf = (memory: GuestMemory, pointer: number, length: number): string =>
   return memory.string(pointer, length);
 };
 
-const lastLink = (lookupFlags: number): LastLink => ((lookupFlags & LOOKUP_FOLLOW) !== 0 ? 'follow' : 'slash');
+/** When a link at the end of a path is followed, by `lookupflags`. */
+export const lastLink = (lookupFlags: number): LastLink => ((lookupFlags & LOOKUP_FOLLOW) !== 0 ? 'follow' : 'slash');
 
 type Locate = (fd: number, rights: number, pointer: number, length: number) => Location;
 
 /** How a path function gets from its arguments to a place: checks the descriptor and its rights, reads the path. */
-const locator =
+export const locator =
   ({ memory, descriptors }: Preview1State): Locate =>
   (fd, rights, pointer, length) => ({
     directory: directoryOf(descriptors.get(fd), rights),

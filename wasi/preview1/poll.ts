@@ -48,11 +48,18 @@ function deadlineOf({ memory, realtime }: Preview1State, at: number): bigint {
   return clock === CLOCK.MONOTONIC ? timeout : now + timeout - realtime.now();
 }
 
+/** Files and standard streams always take something; a pipe that is full does not. */
+function writeReadiness(object: Descriptor['object']): Pick<Subscription, 'ready' | 'wakeUp'> {
+  if (object.kind !== 'output' || object.wouldTake === undefined) return { ready: () => READY };
+  const ready = (): Readiness | undefined => (object.wouldTake?.() === false ? undefined : READY);
+  return { ready, wakeUp: () => (ready() === undefined ? object.roomMade?.() : undefined) };
+}
+
 function descriptorReadiness(descriptor: Descriptor, type: number): Pick<Subscription, 'ready' | 'wakeUp'> {
   requireRights(descriptor, RIGHT.POLL_FD_READWRITE);
   const { object } = descriptor;
   if (object.kind === 'directory') throw new PosixError('EBADF');
-  if (type === EVENT.FD_WRITE) return { ready: () => READY };
+  if (type === EVENT.FD_WRITE) return writeReadiness(object);
   if (object.kind === 'output') throw new PosixError('EBADF');
   if (object.kind === 'file') {
     const left = object.stat().size - object.tell();
@@ -102,8 +109,9 @@ function report(memory: GuestMemory, subscriptions: readonly Subscription[], out
   return count;
 }
 
-async function wait({ eventLoop }: Preview1State, subscriptions: readonly Subscription[]): Promise<void> {
+async function wait({ eventLoop, signals }: Preview1State, subscriptions: readonly Subscription[]): Promise<void> {
   const wakeUps: Promise<void>[] = [];
+  if (signals !== undefined) wakeUps.push(signals.arrival());
   let earliest: bigint | undefined;
   for (const { deadline, wakeUp } of subscriptions) {
     if (deadline !== undefined && (earliest === undefined || deadline < earliest)) earliest = deadline;
@@ -126,7 +134,10 @@ export function pollFunctions(state: Preview1State): Preview1Functions {
   const pollSlowly = async (subscriptions: readonly Subscription[], out: number, countOut: number): Promise<void> => {
     // Input that has arrived is only seen by a turn of the event loop.
     await eventLoop.turn();
-    while (nothingReady(subscriptions)) await wait(state, subscriptions);
+    while (nothingReady(subscriptions)) {
+      state.signals?.throwIfInterrupted();
+      await wait(state, subscriptions);
+    }
     memory.setU32(countOut, report(memory, subscriptions, out));
   };
 

@@ -17,9 +17,10 @@ const SIGNAL = { NONE: 0, CHLD: 16, CONT: 17, STOP: 18, TSTP: 19, TTIN: 20, TTOU
 const IGNORED: readonly number[] = [SIGNAL.NONE, SIGNAL.CHLD, SIGNAL.CONT, SIGNAL.URG, SIGNAL.WINCH];
 const STOPPING: readonly number[] = [SIGNAL.STOP, SIGNAL.TSTP, SIGNAL.TTIN, SIGNAL.TTOU];
 
-/** What a signal does to a program that does not handle it, as Preview 1 knows no handlers. */
-function raise(signal: number): void {
+/** Lets a signal come to the guest: it waits to be taken, or does what it does to a program that does not handle it. */
+export function raise(state: Preview1State, signal: number): void {
   if (signal < 0 || signal > LAST_SIGNAL) throw new PosixError('EINVAL');
+  if (state.signals?.raise(signal) === true) return;
   if (IGNORED.includes(signal)) return;
   if (STOPPING.includes(signal)) throw new PosixError('ENOTSUP');
   throw new WasiExit(128 + (signal < FIRST_AFTER_STKFLT ? signal : signal + 1));
@@ -33,12 +34,13 @@ const exit: Preview1Function = {
   },
 };
 
-export function processFunctions({ memory, eventLoop }: Preview1State): Preview1Functions {
+export function processFunctions(state: Preview1State): Preview1Functions {
+  const { memory, eventLoop } = state;
   return {
     /** WASI Preview 1, `proc_exit`. Throws WasiExit through the guest. */
     proc_exit: exit,
     /** WASI Preview 1, `proc_raise`. Exits with 128 + the signal's number on Linux, where the default is to end. */
-    proc_raise: plain((signal: number) => raise(signal)),
+    proc_raise: plain((signal: number) => raise(state, signal)),
     /** WASI Preview 1, `sched_yield`. Lets the host's event loop turn, if it has not for a while. */
     sched_yield: suspending(() => (eventLoop.turnIsDue() ? eventLoop.turn() : undefined)),
     /** WASI Preview 1, `random_get`. */

@@ -3,6 +3,7 @@ import { DescriptorTable } from '../core/descriptor-table.ts';
 import { EventLoop } from '../core/event-loop.ts';
 import { FileTree } from '../core/files/tree.ts';
 import { GuestMemory } from '../core/guest-memory.ts';
+import type { Signals } from '../core/signals.ts';
 import { InputStream, OutputStream } from '../core/stdio.ts';
 import type { WasiContext } from '../wasi.ts';
 import { DIRECTORY_RIGHTS, INHERITED_RIGHTS, STDIN_RIGHTS, STDOUT_RIGHTS } from './abi.ts';
@@ -16,11 +17,13 @@ export interface Preview1State {
   readonly descriptors: DescriptorTable<Descriptor>;
   readonly realtime: RealtimeClock;
   readonly eventLoop: EventLoop;
+  /** Set while the guest takes signals itself. */
+  signals?: Signals;
 }
 
 /** @throws WasmletError NotFound, FailedPrecondition: a folder of the context cannot be opened */
 export function createState(context: WasiContext): Preview1State {
-  const tree = new FileTree(context.root, context.mounts);
+  const tree = new FileTree(context.root, context.mounts, context.readonlyRoot);
   const descriptors = new DescriptorTable<Descriptor>();
   const stream = (object: Descriptor['object'], rights: number): void => {
     descriptors.insert({ object, rightsBase: rights, rightsInheriting: 0, flags: 0 });
@@ -42,6 +45,7 @@ export function createState(context: WasiContext): Preview1State {
 /** Closes every descriptor and mount, and ends what waits. */
 export function disposeState(state: Preview1State): void {
   state.eventLoop[Symbol.dispose]();
+  state.signals?.[Symbol.dispose]();
   for (const descriptor of state.descriptors) closeDescriptor(descriptor);
   state.tree[Symbol.dispose]();
 }

@@ -1,10 +1,11 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { InputSource, WasiContext, WasiMount } from '../wasi.ts';
+import { posixImports } from '../posix/index.ts';
+import type { InputSource, SignalSource, WasiContext, WasiIdentity, WasiMount } from '../wasi.ts';
 import { INHERITED_RIGHTS, LOOKUP_FOLLOW, OFLAG, RIGHT } from './abi.ts';
 import { errnoNumber } from './errno.ts';
-import { createPreview1, type Preview1 } from './index.ts';
+import { createPreview1, type Preview1, type Preview1Functions } from './index.ts';
 
 /** For tests: where a TestGuest lays things in its memory. */
 const PATH = 1024;
@@ -38,6 +39,10 @@ export interface TestGuestOptions {
   readonly workingDir?: string;
   readonly stdin?: InputSource;
   readonly tty?: boolean;
+  readonly readonlyRoot?: boolean;
+  readonly identity?: WasiIdentity;
+  readonly hostname?: string;
+  readonly signals?: SignalSource;
 }
 
 /** For tests: a guest without Wasm, that calls the functions as one would, over a memory of one page. */
@@ -46,21 +51,27 @@ export class TestGuest {
   readonly bytes = new Uint8Array(this.memory.buffer);
   readonly written: string[] = [];
   readonly wasi: Preview1;
+  readonly #functions: Preview1Functions;
 
-  constructor(options: TestGuestOptions) {
+  constructor({ root, mounts, args, env, workingDir, stdin, tty, ...others }: TestGuestOptions) {
     const sink = { write: (chunk: Uint8Array) => void this.written.push(Buffer.from(chunk).toString()) };
     const context: WasiContext = {
-      args: options.args ?? [],
-      env: options.env ?? [],
-      root: options.root,
-      workingDir: options.workingDir ?? '/',
-      mounts: options.mounts ?? [],
-      stdin: options.stdin ?? { read: () => new Uint8Array(0) },
+      args: args ?? [],
+      env: env ?? [],
+      root,
+      workingDir: workingDir ?? '/',
+      mounts: mounts ?? [],
+      stdin: stdin ?? { read: () => new Uint8Array(0) },
       stdout: sink,
       stderr: sink,
-      tty: options.tty ?? false,
+      tty: tty ?? false,
+      ...others,
     };
     this.wasi = createPreview1(context);
+    this.#functions = {
+      ...this.wasi.imports.wasi_snapshot_preview1,
+      ...posixImports(this.wasi.state).wasmlet_posix_v1,
+    };
     this.wasi.setMemory({ buffer: this.memory.buffer });
   }
 
@@ -76,7 +87,7 @@ export class TestGuest {
   }
 
   raw(name: string, ...args: Arg[]): number | Promise<number> {
-    const found = this.wasi.imports.wasi_snapshot_preview1[name];
+    const found = this.#functions[name];
     if (found === undefined) throw new Error(`no function ${name}`);
     return (found.call as Func)(...args);
   }
@@ -206,7 +217,7 @@ export class TestGuest {
 }
 
 const ERRNO_NAMES = new Map(
-  'E2BIG EACCES EAGAIN EBADF EBUSY EEXIST EFAULT EILSEQ EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENOENT ENOTCAPABLE ENOTDIR ENOTEMPTY ENOTSOCK ENOTSUP EPERM EROFS ESPIPE EXDEV ENOSPC ENXIO EIO EFBIG'
+  'E2BIG EACCES EAGAIN EBADF EBUSY EEXIST EFAULT EILSEQ EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENOENT ENOTCAPABLE ENOTDIR ENOTEMPTY ENOTSOCK ENOTSUP EPERM EPIPE EROFS ESPIPE ESRCH EXDEV ENOSPC ENXIO EIO EFBIG'
     .split(' ')
     .map((name) => [errnoNumber(name), name]),
 );

@@ -54,6 +54,11 @@ export class Directory {
     this.#owned = parts.owned;
   }
 
+  /** The host's path of the directory itself; undefined when no folder of the host is beneath. */
+  get hostPath(): string | undefined {
+    return this.#fd === undefined ? undefined : `/proc/self/fd/${this.#fd}`;
+  }
+
   /** The host's path of an entry; undefined when no folder of the host is beneath. */
   entryPath(name: string): string | undefined {
     return this.#fd === undefined ? undefined : `/proc/self/fd/${this.#fd}/${name}`;

@@ -123,6 +123,11 @@ export class OpenFile {
     fdatasyncSync(this.#fd);
   }
 
+  /** A path of the host to this very file, for as long as it is open. */
+  get hostPath(): string {
+    return `/proc/self/fd/${this.#fd}`;
+  }
+
   /** As fcntl's F_SETFL, by opening the same file anew. */
   setMode(mode: WriteMode): void {
     const fd = openSync(`/proc/self/fd/${this.#fd}`, this.#access | flagsOf(mode));

@@ -16,20 +16,20 @@ export interface OpenOptions extends WriteMode {
 }
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC } = constants;
-/** Before the umask. */
+/** Before the guest's umask. */
 const FILE_MODE = 0o666;
 
 /**
  * Opens what stands at a place. Only regular files and directories: a FIFO, socket or device in a volume is ENOTSUP,
  * for it would wait or reach the host's devices.
  */
-export function openAt(place: Place, options: OpenOptions): OpenFile | Directory {
+export function openAt(place: Place, options: OpenOptions, umask: number): OpenFile | Directory {
   const { directory, name } = place;
   if (name === '') return checkedDirectory(directory.reopen(), options);
   const point = directory.pointOf(name);
   if (point?.mount?.isDirectory === false) return openMountedFile(point.mount, place, options);
   if (point !== undefined || options.directory || place.mustBeDirectory) return openDirectory(place, options);
-  return openEntry(place, options);
+  return openEntry(place, options, FILE_MODE & ~umask);
 }
 
 function checkedDirectory(directory: Directory, options: OpenOptions): Directory {
@@ -63,7 +63,7 @@ function openMountedFile(mount: Mount, place: Place, options: OpenOptions): Open
   return new OpenFile(fd, access, options, mount.readonly);
 }
 
-function openEntry({ directory, name }: Place, options: OpenOptions): OpenFile | Directory {
+function openEntry({ directory, name }: Place, options: OpenOptions, mode: number): OpenFile | Directory {
   const path = directory.entryPath(name);
   if (path === undefined) throw new PosixError(options.create ? 'EROFS' : 'ENOENT');
   const { mount } = directory;
@@ -71,7 +71,7 @@ function openEntry({ directory, name }: Place, options: OpenOptions): OpenFile |
   const access = accessOf(options);
   const creation = options.create && !mount.readonly ? O_CREAT | (options.exclusive ? O_EXCL : 0) : 0;
   const flags = access | creation | (options.truncate ? O_TRUNC : 0) | flagsOf(options) | OPEN_SAFELY;
-  const fd = openSync(path, flags, FILE_MODE);
+  const fd = openSync(path, flags, mode);
   try {
     const stats = fstatSync(fd);
     if (stats.isFile()) return new OpenFile(fd, access, options, mount.readonly);

@@ -22,6 +22,10 @@ import type { OpenFile } from './open-file.ts';
 import { statFrom, utimeOf, type FileStat, type NewTimes } from './stat.ts';
 import { Walk, type LastLink, type Place } from './walk.ts';
 
+/** What containers begin with. */
+const DEFAULT_UMASK = 0o022;
+const DIRECTORY_MODE = 0o777;
+
 /** A directory to begin at, and a path from there. */
 export interface Location {
   readonly directory: Directory;
@@ -37,10 +41,12 @@ export interface Location {
  */
 export class FileTree {
   readonly root: Directory;
+  /** Permission bits that what the guest creates does not get. */
+  umask = DEFAULT_UMASK;
   readonly #mounts: Mount[] = [];
 
   /** @throws WasmletError NotFound, FailedPrecondition when a folder to mount cannot be opened */
-  constructor(root: string, mounts: readonly WasiMount[]) {
+  constructor(root: string, mounts: readonly WasiMount[], readonlyRoot = false) {
     const byDepth = mounts.map((mount) => ({
       ...mount,
       names: mount.guestPath.split('/').filter((name) => name !== ''),
@@ -48,7 +54,7 @@ export class FileTree {
     byDepth.sort((a, b) => a.names.length - b.names.length);
     try {
       const over = byDepth.findLast(({ names }) => names.length === 0);
-      const base = this.#open(over ?? { guestPath: '/', hostPath: root, readonly: false });
+      const base = this.#open(over ?? { guestPath: '/', hostPath: root, readonly: readonlyRoot });
       this.root = new Directory({ fd: base.fd, owned: false, mount: base, point: newMountPoint(), isRoot: true });
       for (const mount of byDepth) if (mount.names.length > 0) this.#place(mount.names, this.#open(mount));
     } catch (error) {
@@ -89,7 +95,7 @@ export class FileTree {
 
   open(at: Location, lastLink: LastLink, options: OpenOptions): OpenFile | Directory {
     using walk = new Walk(this.root, at.directory);
-    return openAt(walk.to(at.path, lastLink), options);
+    return openAt(walk.to(at.path, lastLink), options, this.umask);
   }
 
   stat(at: Location, lastLink: LastLink): FileStat {
@@ -128,7 +134,7 @@ export class FileTree {
 
   createDirectory(at: Location): void {
     using walk = new Walk(this.root, at.directory);
-    mkdirSync(fresh(walk.to(at.path, 'never')));
+    mkdirSync(fresh(walk.to(at.path, 'never')), DIRECTORY_MODE & ~this.umask);
   }
 
   /** @param target the link's text, relative: Preview 1 has no absolute ones (EPERM) */
@@ -194,6 +200,15 @@ export class FileTree {
     const path = existing(place.directory, place.name);
     if (place.mustBeDirectory && !isDirectory(path)) throw new PosixError('ENOTDIR');
     unlinkSync(path);
+  }
+
+  /**
+   * Walks to a place and holds it while `use` runs: for what is not among the functions of WASI Preview 1.
+   * @throws PosixError, system errors
+   */
+  at<T>({ directory, path }: Location, lastLink: LastLink, use: (place: Place) => T): T {
+    using walk = new Walk(this.root, directory);
+    return use(walk.to(path, lastLink));
   }
 
   /** Closes the mounts. Files that are open stay so. */
