@@ -2,7 +2,7 @@ import { hasCode, WasmletError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { RuntimeConnection } from './connection.ts';
 import type { Method, Params, Result } from './protocol.ts';
-import type { ContainerEvent, RuntimeService } from './service.ts';
+import type { ContainerEvent, ExecSyncResult, RuntimeService } from './service.ts';
 import { startSupervisor } from './spawn-supervisor.ts';
 
 export interface RuntimeHandlerConfig {
@@ -31,6 +31,9 @@ const REQUEST_TIMEOUT_MS = 120_000;
 
 /** Creating a container copies its image's tree; starting waits for the host (see START_TIMEOUT_MS there). */
 const LONG_REQUEST_TIMEOUT_MS = 240_000;
+
+/** containerd's maxExecSyncSize: bytes of each stream that ExecSync gives back. */
+const MAX_EXEC_SYNC_BYTES = 16 * 1024 * 1024;
 
 const OPEN_ATTEMPTS = 3;
 
@@ -121,6 +124,23 @@ class RuntimeClient implements RuntimeService {
   listContainers: RuntimeService['listContainers'] = (filter = {}) => this.#call('listContainers', [filter]);
   listContainerStats: RuntimeService['listContainerStats'] = (filter = {}) =>
     this.#call('listContainerStats', [filter]);
+
+  async execSync(
+    containerId: string,
+    command: readonly string[],
+    timeoutSeconds: number,
+    signal?: AbortSignal,
+  ): Promise<ExecSyncResult> {
+    const connection = await this.connect();
+    const written = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+    const request = { command: [...command], timeoutSeconds, maxOutputBytes: MAX_EXEC_SYNC_BYTES };
+    const { exitCode } = await connection.exec([containerId, request], {
+      timeoutMs: timeoutSeconds === 0 ? Infinity : LONG_REQUEST_TIMEOUT_MS + timeoutSeconds * 1000,
+      signal,
+      onOutput: ({ stream, data }) => void written[stream].push(Buffer.from(data, 'base64')),
+    });
+    return { stdout: Buffer.concat(written.stdout), stderr: Buffer.concat(written.stderr), exitCode };
+  }
 
   containerEvents(signal: AbortSignal): AsyncIterable<ContainerEvent> {
     const subscribed = this.connect().then((connection) => connection.events(signal, REQUEST_TIMEOUT_MS));

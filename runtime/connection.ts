@@ -4,6 +4,7 @@ import { errnoOf, messageOf, WasmletError } from '../base/errors.ts';
 import { encodeMessage, MessageReader } from './framing.ts';
 import { MAX_MESSAGE_BYTES, METHODS, PROTOCOL_VERSION, response, versioned } from './protocol.ts';
 import type { Method, Params, Response, Result } from './protocol.ts';
+import type { ExecOutput } from './schemas.ts';
 import type { ContainerEvent } from './service.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -14,6 +15,15 @@ const MAX_QUEUED_EVENTS = 10_000;
 interface Pending {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
+  readonly output?: (output: ExecOutput) => void;
+}
+
+/** How a command is run, seen from the client. */
+export interface ExecCall {
+  /** Until the answer; Infinity: none. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onOutput: (output: ExecOutput) => void;
 }
 
 /** A stream of events that is being read. */
@@ -109,6 +119,10 @@ export class RuntimeConnection {
       return;
     }
     const pending = this.#pending.get(answer.id);
+    if ('output' in answer) {
+      pending?.output?.(answer.output);
+      return;
+    }
     this.#pending.delete(answer.id);
     if ('error' in answer) pending?.reject(new WasmletError(answer.error.code, answer.error.message));
     else pending?.resolve(answer.result);
@@ -122,15 +136,22 @@ export class RuntimeConnection {
     return await this.#request(this.#nextId++, method, params, timeoutMs);
   }
 
-  async #request<M extends Method>(id: number, method: M, params: Params<M>, timeoutMs: number): Promise<Result<M>> {
+  async #request<M extends Method>(
+    id: number,
+    method: M,
+    params: Params<M>,
+    timeoutMs: number,
+    output?: Pending['output'],
+  ): Promise<Result<M>> {
     if (this.#lost) throw this.#lost;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#pending.set(id, { resolve, reject });
-    const timer = setTimeout(() => {
+    this.#pending.set(id, { resolve, reject, ...(output ? { output } : {}) });
+    const expire = () => {
       reject(
         new WasmletError('DeadlineExceeded', `the runtime supervisor did not answer ${method} in ${timeoutMs} ms`),
       );
-    }, timeoutMs);
+    };
+    const timer = timeoutMs === Infinity ? undefined : setTimeout(expire, timeoutMs);
     try {
       const line = encodeMessage({ v: PROTOCOL_VERSION, id, method, params });
       if (Buffer.byteLength(line) > MAX_MESSAGE_BYTES) {
@@ -145,6 +166,27 @@ export class RuntimeConnection {
     } finally {
       clearTimeout(timer);
       this.#pending.delete(id);
+    }
+  }
+
+  /**
+   * Runs a command in a container. Whatever ends this call before the command ends the command too.
+   * @throws WasmletError as `request`; Cancelled when the signal ended it
+   */
+  async exec(params: Params<'exec'>, { timeoutMs, signal, onOutput }: ExecCall): Promise<Result<'exec'>> {
+    const id = this.#nextId++;
+    const cancelled = new WasmletError('Cancelled', 'the command was given up');
+    if (signal?.aborted) throw cancelled;
+    const cancel = () => this.#pending.get(id)?.reject(cancelled);
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      return await this.#request(id, 'exec', params, timeoutMs, onOutput);
+    } catch (error) {
+      // Where the supervisor has answered, this is one message too many, and does nothing.
+      if (!this.#lost) this.request('cancel', [id], CONNECT_TIMEOUT_MS).catch(() => undefined);
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
     }
   }
 

@@ -6,7 +6,8 @@ import * as schemas from './schemas.ts';
 /**
  * What agent and supervisor say to each other: one JSON object per line over a Unix socket, each with the protocol's
  * version. A request is answered by one response of the same id, in any order; `containerEvents` is answered at once
- * and then followed by `event` messages of that id until the client sends `cancel` or the connection ends.
+ * and then followed by `event` messages of that id until the client sends `cancel` or the connection ends. `exec` sends
+ * `output` messages of its id before its response, which tells the end; `cancel` and the end of the connection end it.
  */
 
 export const PROTOCOL_VERSION = 1;
@@ -49,6 +50,11 @@ export const METHODS = {
     result: z.array(schemas.containerStats).readonly(),
   },
   containerEvents: { params: z.tuple([]), result: nothing },
+  /** CRI's ExecSync and, with what is to come, Exec: output comes as it is written, so nothing holds all of it. */
+  exec: {
+    params: z.tuple([z.string(), schemas.execRequest]),
+    result: z.object({ exitCode: z.number().int().min(0).max(255) }),
+  },
   cancel: { params: z.tuple([z.number()]), result: nothing },
 } as const;
 
@@ -71,6 +77,7 @@ export const response = z.union([
   // A code of a newer release that this one does not know is a fault it cannot act upon.
   z.object({ id, error: z.object({ code: errorCode.catch('Internal'), message: z.string() }) }),
   z.object({ id, event: schemas.containerEvent }),
+  z.object({ id, output: schemas.execOutput }),
   z.object({ id, result: z.unknown() }),
 ]);
 export type Response = z.infer<typeof response>;

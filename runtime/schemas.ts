@@ -60,6 +60,7 @@ export const podSandbox: z.ZodType<PodSandbox> = podSandboxFields;
 
 export const podSandboxStatus: z.ZodType<PodSandboxStatus> = podSandboxFields.extend({
   network: z.object({ ip: text, additionalIps: z.array(text) }),
+  hostNetwork: z.boolean().exactOptional(),
 });
 
 const containerMetadata = z.object({ name: text, attempt: count });
@@ -138,6 +139,20 @@ export const containerEvent: z.ZodType<ContainerEvent> = z.object({
   createdAt: text,
   podSandboxMetadata,
 });
+
+/** What is to be run in a container. */
+export const execRequest = z.object({
+  command: z.array(text),
+  /** Seconds from its start; 0: none. */
+  timeoutSeconds: z.number().min(0),
+  /** Bytes of each stream that are handed on; what comes after is dropped. Not given: all. */
+  maxOutputBytes: bytes.exactOptional(),
+});
+export type ExecRequest = Readonly<z.infer<typeof execRequest>>;
+
+/** A piece of what a command has written, in Base64. */
+export const execOutput = z.object({ stream: z.enum(['stdout', 'stderr']), data: text });
+export type ExecOutput = Readonly<z.infer<typeof execOutput>>;
 
 export const podSandboxFilter: z.ZodType<PodSandboxFilter> = z.object({
   id: text.exactOptional(),

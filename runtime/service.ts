@@ -81,6 +81,8 @@ export interface PodSandbox {
 export interface PodSandboxStatus extends PodSandbox {
   /** The pod's own addresses; empty when it shares the node's. */
   readonly network: { readonly ip: string; readonly additionalIps: readonly string[] };
+  /** As the sandbox was asked for; absent from a supervisor of an older release. */
+  readonly hostNetwork?: boolean;
 }
 
 export interface ContainerMetadata {
@@ -211,6 +213,16 @@ export interface ContainerFilter {
   readonly labelSelector?: Readonly<Record<string, string>>;
 }
 
+/** CRI's ExecSyncResponse. */
+export interface ExecSyncResult {
+  /** The first 16 MiB of it; what comes after is dropped, as containerd does it. */
+  readonly stdout: Uint8Array;
+  /** As stdout. */
+  readonly stderr: Uint8Array;
+  /** 0-255; 128 + the number of the signal that ended it. */
+  readonly exitCode: number;
+}
+
 /**
  * All methods throw WasmletError: NotFound (no such id), InvalidArgument (bad config), FailedPrecondition (wrong
  * state), Unavailable (the supervisor cannot be reached), DeadlineExceeded, Internal.
@@ -242,6 +254,23 @@ export interface RuntimeService {
   containerStatus(id: string): Promise<ContainerStatus>;
   listContainers(filter?: ContainerFilter): Promise<readonly Container[]>;
   listContainerStats(filter?: ContainerFilter): Promise<readonly ContainerStats[]>;
+
+  /**
+   * Runs a command in a running container (CRI's ExecSync): a process of its own over the container's files, with its
+   * environment, working directory and engine. The command is found in the image's tree as the container's own was; a
+   * container from a bare module has only that module, by the container's args[0]. It ends with its container, and when
+   * this client goes.
+   * @param timeoutSeconds from its start; then it is killed, and what it wrote is lost. 0: none
+   * @param signal ends the command; the call then throws Cancelled
+   * @throws WasmletError FailedPrecondition when the container does not run or the command cannot be started (runc's
+   *   words); DeadlineExceeded after `timeoutSeconds`; NotFound
+   */
+  execSync(
+    containerId: string,
+    command: readonly string[],
+    timeoutSeconds: number,
+    signal?: AbortSignal,
+  ): Promise<ExecSyncResult>;
 
   /**
    * Events from this call on (not only from the first read), until `signal` ends it: who calls this and then lists

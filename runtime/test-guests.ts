@@ -70,3 +70,34 @@ export const counts = (lines: number, pauseNs: number): string => `(module
       (drop (call $poll (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 200)))
       (local.set $count (i32.add (local.get $count) (i32.const 1)))
       (br_if $again (i32.lt_u (local.get $count) (i32.const ${lines}))))))`;
+
+/** Writes its arguments and then its environment, each entry with a NUL after it. */
+export const REPORTS = `(module
+  ${IMPORTS.fd_write}
+  (func $args_sizes_get (import "wasi_snapshot_preview1" "args_sizes_get") (param i32 i32) (result i32))
+  (func $args_get (import "wasi_snapshot_preview1" "args_get") (param i32 i32) (result i32))
+  (func $environ_sizes_get (import "wasi_snapshot_preview1" "environ_sizes_get") (param i32 i32) (result i32))
+  (func $environ_get (import "wasi_snapshot_preview1" "environ_get") (param i32 i32) (result i32))
+  (memory (export "memory") 2)
+  (func $write (i32.store (i32.const 8) (i32.const 70000))
+    (drop (call $fd_write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 16))))
+  (func (export "_start")
+    (drop (call $args_sizes_get (i32.const 0) (i32.const 12)))
+    (drop (call $args_get (i32.const 100) (i32.const 70000)))
+    (call $write)
+    (drop (call $environ_sizes_get (i32.const 0) (i32.const 12)))
+    (drop (call $environ_get (i32.const 100) (i32.const 70000)))
+    (call $write)))`;
+
+/** Writes `times` times 64 KiB of zeros to stdout. */
+export const floods = (times: number): string => `(module
+  ${IMPORTS.fd_write}
+  (memory (export "memory") 2)
+  (func (export "_start")
+    (local $count i32)
+    (i32.store (i32.const 0) (i32.const 1024))
+    (i32.store (i32.const 4) (i32.const 65536))
+    (loop $again
+      (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (local.set $count (i32.add (local.get $count) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $count) (i32.const ${times}))))))`;

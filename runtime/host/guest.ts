@@ -2,14 +2,13 @@ import { readFileSync } from 'node:fs';
 import { messageOf, WasmletError } from '../../base/errors.ts';
 import { createPreview1 } from '../../wasi/preview1/index.ts';
 import { WasiExit } from '../../wasi/wasi.ts';
-import type { WasiContext } from '../../wasi/wasi.ts';
+import type { OutputSink, WasiContext } from '../../wasi/wasi.ts';
 import { GuestTrap } from '../engine/engine.ts';
 import type { CompiledModule, Guest } from '../engine/engine.ts';
 import { engineFor } from '../engine/index.ts';
 import { findExecutable } from './executable.ts';
 import type { ContainerExit } from './exit-record.ts';
-import type { LogWriter } from './log-writer.ts';
-import type { HostStart } from './protocol.ts';
+import type { GuestStart } from './protocol.ts';
 import { timeNow } from './timestamp.ts';
 
 /** 128 + SIGABRT, as a process ends that hits its own trap. */
@@ -18,12 +17,18 @@ const MAX_FRAMES = 64;
 
 const ENTRY = '_start';
 
+/** Where a guest's output goes. */
+export interface GuestOutput {
+  readonly stdout: OutputSink;
+  readonly stderr: OutputSink;
+}
+
 /** A guest that is ready to run. */
 export interface LoadedGuest extends Disposable {
   readonly guest: Guest;
 }
 
-function contextOf(start: HostStart, log: LogWriter): WasiContext {
+function contextOf(start: GuestStart, output: GuestOutput): WasiContext {
   return {
     args: start.args,
     env: start.env,
@@ -35,8 +40,8 @@ function contextOf(start: HostStart, log: LogWriter): WasiContext {
       readonly,
     })),
     stdin: { read: () => new Uint8Array(0) },
-    stdout: log.stdout,
-    stderr: log.stderr,
+    stdout: output.stdout,
+    stderr: output.stderr,
     tty: start.tty,
   };
 }
@@ -53,12 +58,12 @@ function checkCommand(module: CompiledModule): void {
  * Finds, compiles and links the container's module.
  * @throws anything; its message is what the container's status shows as the reason of a StartError
  */
-export async function loadGuest(start: HostStart, log: LogWriter): Promise<LoadedGuest> {
+export async function loadGuest(start: GuestStart, output: GuestOutput): Promise<LoadedGuest> {
   const path = start.module ?? findExecutable(start);
   // Synchronously: nothing else happens here, and the first asynchronous call would start libuv's four threads.
   const module = await engineFor(start.engine).compile(readFileSync(path));
   checkCommand(module);
-  const wasi = createPreview1(contextOf(start, log));
+  const wasi = createPreview1(contextOf(start, output));
   try {
     const guest = await module.instantiate(wasi.imports);
     wasi.setMemory(guest.memory);
@@ -70,14 +75,14 @@ export async function loadGuest(start: HostStart, log: LogWriter): Promise<Loade
 }
 
 /** Runs a loaded guest to its end, whatever end that is. */
-export async function runGuest({ guest }: LoadedGuest, log: LogWriter): Promise<ContainerExit> {
+export async function runGuest({ guest }: LoadedGuest, output: GuestOutput): Promise<ContainerExit> {
   try {
     await guest.run(ENTRY);
     return exited(0);
   } catch (error) {
     if (error instanceof WasiExit) return exited(error.exitCode & 0xff);
     const message = describeFailure(error);
-    log.stderr.write(Buffer.from(`${message}\n`));
+    output.stderr.write(Buffer.from(`${message}\n`));
     return { exitCode: TRAP_EXIT_CODE, reason: 'Error', message, finishedAt: timeNow() };
   }
 }

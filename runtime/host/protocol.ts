@@ -18,14 +18,11 @@ export const LIFE_FD = 4;
 /** A start request holds one container's arguments and environment. */
 export const MAX_START_BYTES = 16 * 1024 * 1024;
 
-export interface HostStart {
-  readonly v: number;
-  readonly type: 'start';
+/** What a host is to run, be it a container's own guest or a command in a container. */
+export interface GuestStart {
   readonly engine: 'v8' | 'interpreter';
   /** What `ps` shows. */
   readonly title: string;
-  /** The container's own folder: exit.json is written there. */
-  readonly directory: string;
   /** The container's root folder, the guest's '/'. */
   readonly root: string;
   /** Host path of the module; without it args[0] names it inside the root. */
@@ -36,11 +33,36 @@ export interface HostStart {
   readonly workingDir: string;
   readonly mounts: readonly { readonly containerPath: string; readonly hostPath: string; readonly readonly: boolean }[];
   readonly tty: boolean;
+}
+
+/** Run a container: its output goes to its log, its end is noted in its folder, and it outlives the supervisor. */
+export interface HostStart extends GuestStart {
+  readonly v: number;
+  readonly type: 'start';
+  /** The container's own folder: exit.json is written there. */
+  readonly directory: string;
   /** Absolute path. */
   readonly logPath: string;
   readonly logLimits: { readonly maxSize: number; readonly maxFiles: number };
 }
 
+/** Run a command in a container: its output goes to the supervisor, and it has nothing to live for without. */
+export interface HostExec extends GuestStart {
+  readonly v: number;
+  readonly type: 'exec';
+}
+
+/** The one request that a host gets. */
+export type HostRequest = HostStart | HostExec;
+
+/** Bytes of one `output` message before Base64. */
+export const MAX_OUTPUT_BYTES = 32 * 1024;
+
 export type HostAnswer =
   | { readonly v: number; readonly type: 'started'; readonly startedAt: string }
   | { readonly v: number; readonly type: 'startFailed'; readonly message: string };
+
+/** What a host says that runs a command, after `started`. The exit code is the process's own. */
+export type HostReport =
+  | { readonly v: number; readonly type: 'output'; readonly stream: 'stdout' | 'stderr'; readonly data: string }
+  | { readonly v: number; readonly type: 'finished'; readonly cpuMicroseconds: number };

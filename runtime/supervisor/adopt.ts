@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { errnoOf, messageOf } from '../../base/errors.ts';
 import { readRecord } from '../../base/record.ts';
+import { endLeftCommands } from './commands.ts';
 import { ContainerEntry } from './container.ts';
 import { AdoptedHost } from './hosts.ts';
 import { bootId, isAlive } from './identity.ts';
@@ -85,6 +86,7 @@ async function adoptContainer(
     await rm(directory, { recursive: true, force: true });
     return undefined;
   }
+  await endLeftCommands(directory, context);
   const entry = new ContainerEntry(sandbox, record, directory, context);
   const state = await readRecord(statePath(directory), STATE_RECORD);
   if (state && isAlive(state.host)) {

@@ -1,14 +1,16 @@
 import { constants } from 'node:fs';
 import { cp, mkdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, WasmletError } from '../../base/errors.ts';
 import { writeRecord } from '../../base/record.ts';
 import { START_ERROR_EXIT_CODE, writeExit } from '../host/exit-record.ts';
 import type { ContainerExit } from '../host/exit-record.ts';
-import type { HostStart } from '../host/protocol.ts';
+import type { GuestStart, HostStart } from '../host/protocol.ts';
 import { timeNow } from '../host/timestamp.ts';
 import type { Container, ContainerConfig, ContainerState, ContainerStatus, PodSandboxMetadata } from '../service.ts';
+import { addUsage, Commands } from './commands.ts';
+import type { ExecCommand } from './commands.ts';
 import type { SupervisorContext } from './context.ts';
 import { judgeExit, lastWords } from './exits.ts';
 import { pooledErrorPath, signalHost } from './hosts.ts';
@@ -18,6 +20,8 @@ import { removeHostFiles } from './pool.ts';
 import { configPath, CONTAINER_RECORD, hostErrorPath, readExit, rootPath, STATE_RECORD, statePath } from './records.ts';
 import type { ContainerRecord, StateRecord } from './records.ts';
 import { SerialQueue } from './serial-queue.ts';
+import { processUsage } from './stats.ts';
+import type { ProcessUsage } from './stats.ts';
 
 /** A module of tens of megabytes compiles in seconds on a busy machine; a host that needs longer hangs. */
 const START_TIMEOUT_MS = 120_000;
@@ -45,6 +49,7 @@ export class ContainerEntry {
   readonly #record: ContainerRecord;
   readonly #context: SupervisorContext;
   readonly #queue = new SerialQueue();
+  readonly #commands: Commands;
   #state: StateRecord | undefined;
   #exit: ContainerExit | undefined;
   #host: Host | undefined;
@@ -58,6 +63,7 @@ export class ContainerEntry {
     this.owner = owner;
     this.#record = record;
     this.#context = context;
+    this.#commands = new Commands(context, directory);
   }
 
   get config(): ContainerConfig {
@@ -147,21 +153,65 @@ export class ContainerEntry {
   }
 
   #startRequest(): Omit<HostStart, 'v' | 'type'> {
+    const { config } = this;
+    const { module } = config.image;
+    return {
+      ...this.#guestStart(config.args),
+      ...(module === undefined ? {} : { module }),
+      directory: this.directory,
+      logPath: this.logPath,
+      logLimits: config.logLimits,
+    };
+  }
+
+  /** What the container's own guest and the commands in it have in common. */
+  #guestStart(args: readonly string[]): GuestStart {
     const { config, owner } = this;
     return {
       engine: owner.engine,
       title: `wasmlet-host ${owner.metadata.namespace}/${owner.metadata.name}/${config.metadata.name}`,
-      directory: this.directory,
       root: rootPath(this.directory),
-      ...(config.image.module === undefined ? {} : { module: config.image.module }),
-      args: config.args,
+      args,
       env: config.envs.map(({ key, value }) => `${key}=${value}`),
       workingDir: config.workingDir === '' ? '/' : config.workingDir,
       mounts: config.mounts,
       tty: config.tty,
-      logPath: this.logPath,
-      logLimits: config.logLimits,
     };
+  }
+
+  /**
+   * Runs a command in the container (CRI's ExecSync). It ends with the container.
+   * @returns its exit code
+   * @throws WasmletError FailedPrecondition when the container does not run or the command cannot be started;
+   *   DeadlineExceeded; Cancelled
+   */
+  async exec({ command, ...request }: ExecCommand): Promise<number> {
+    if (this.state !== 'CONTAINER_RUNNING') {
+      const message = `failed to exec in container: container is in ${this.state} state`;
+      throw new WasmletError('FailedPrecondition', message);
+    }
+    const { args, image } = this.config;
+    const own = args[0] ?? '';
+    const isOwn = [own, posix.basename(own)].includes(command[0] ?? '');
+    const guest = this.#guestStart(command);
+    return await this.#commands.run({
+      ...request,
+      start: {
+        ...guest,
+        ...(isOwn && image.module !== undefined ? { module: image.module } : {}),
+        title: `${guest.title} (exec)`,
+        tty: false,
+      },
+      startTimeoutMs: START_TIMEOUT_MS,
+      ...(image.module === undefined ? {} : { onlyProgram: own }),
+    });
+  }
+
+  /** CPU and memory of the container's process and of the commands in it; undefined while it does not run. */
+  async usage(): Promise<ProcessUsage | undefined> {
+    if (this.state !== 'CONTAINER_RUNNING' || !this.host) return undefined;
+    const usage = await processUsage(this.host.identity);
+    return usage && addUsage(usage, await this.#commands.usage());
   }
 
   async #saveState(state: StateRecord): Promise<void> {
@@ -197,6 +247,8 @@ export class ContainerEntry {
   /** Finds out how the container ended, completes its log, and tells of it. The host process is gone. */
   async #noteExit(end: HostEnd): Promise<void> {
     this.#exit = (await this.#readExit()) ?? this.#judge(end);
+    // As in a PID namespace whose first process has ended.
+    await this.#commands.killAll();
     if (this.#state) removeHostFiles(this.#context.runDirectory, this.#state.host.id);
     this.#emit('CONTAINER_STOPPED_EVENT');
   }

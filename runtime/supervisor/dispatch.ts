@@ -1,9 +1,14 @@
 import type { Method, Params, Result } from '../protocol.ts';
 import type { Runtime } from './runtime.ts';
 
-type Calls = { readonly [M in Method]: (runtime: Runtime, params: Params<M>) => Result<M> | Promise<Result<M>> };
+/** Methods that say more than one thing: their connection runs them (server.ts). */
+export const STREAMS = ['containerEvents', 'exec', 'cancel'] as const satisfies Method[];
 
-/** What each method of the protocol does. Streams are begun and ended by their connection (server.ts). */
+export type CallMethod = Exclude<Method, (typeof STREAMS)[number]>;
+
+type Calls = { readonly [M in CallMethod]: (runtime: Runtime, params: Params<M>) => Result<M> | Promise<Result<M>> };
+
+/** What each method of the protocol does. */
 const CALLS: Calls = {
   version: (runtime) => runtime.version(),
   status: (runtime) => runtime.status(),
@@ -23,8 +28,6 @@ const CALLS: Calls = {
   containerStatus: (runtime, [id]) => runtime.container(id).status(),
   listContainers: (runtime, [filter]) => runtime.listContainers(filter).map((entry) => entry.summary()),
   listContainerStats: async (runtime, [filter]) => await runtime.listContainerStats(filter),
-  containerEvents: () => null,
-  cancel: () => null,
 };
 
 async function done(call: Promise<unknown>): Promise<null> {
@@ -33,7 +36,7 @@ async function done(call: Promise<unknown>): Promise<null> {
 }
 
 /** Runs one method with parameters that its schema has accepted. */
-export async function dispatch(runtime: Runtime, method: Method, params: unknown): Promise<unknown> {
+export async function dispatch(runtime: Runtime, method: CallMethod, params: unknown): Promise<unknown> {
   const call = CALLS[method] as (runtime: Runtime, params: unknown) => unknown;
   return await call(runtime, params);
 }

@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { WasmletError } from '../../base/errors.ts';
 import { encodeMessage, MessageReader } from '../framing.ts';
 import { HOST_PROTOCOL_VERSION, SUPERVISOR_FD } from '../host/protocol.ts';
-import type { HostAnswer, HostStart } from '../host/protocol.ts';
+import type { HostAnswer, HostExec, HostReport, HostStart } from '../host/protocol.ts';
 import { identityOf, isAlive, signalProcess } from './identity.ts';
 import type { ProcessIdentity } from './identity.ts';
 
@@ -86,12 +86,21 @@ function bindLifeSocket(path: string): LifeSocket {
   }
 }
 
+/** What a host says goes here; the next is read once the promise has resolved, and the host waits meanwhile. */
+export type HostListener = (message: HostMessage) => Promise<undefined> | undefined;
+
+export type HostMessage = HostAnswer | HostReport;
+
+type WithoutHead<T> = Omit<T, 'v' | 'type'>;
+
 const MAX_ANSWER_BYTES = 64 * 1024;
 
-const answerSchema = z.discriminatedUnion('type', [
+const messageSchema = z.discriminatedUnion('type', [
   z.object({ v: z.number(), type: z.literal('started'), startedAt: z.string() }),
   z.object({ v: z.number(), type: z.literal('startFailed'), message: z.string() }),
-]) satisfies z.ZodType<HostAnswer>;
+  z.object({ v: z.number(), type: z.literal('output'), stream: z.enum(['stdout', 'stderr']), data: z.string() }),
+  z.object({ v: z.number(), type: z.literal('finished'), cpuMicroseconds: z.number() }),
+]) satisfies z.ZodType<HostMessage>;
 
 /** A host that this supervisor has started: it waits on it and so knows how it ends. */
 export class ChildHost implements Host {
@@ -148,28 +157,61 @@ export class ChildHost implements Host {
    * @returns its answer, or undefined when it ended without one
    * @throws WasmletError DeadlineExceeded when it answers nothing for `timeoutMs`
    */
-  async start(request: Omit<HostStart, 'v' | 'type'>, timeoutMs: number): Promise<HostAnswer | undefined> {
-    const reader = new MessageReader(MAX_ANSWER_BYTES);
-    const timeout = AbortSignal.timeout(timeoutMs);
-    const answered = new Promise<HostAnswer | undefined>((resolve, reject) => {
-      this.#socket.on('data', (chunk: Buffer) => {
-        try {
-          for (const message of reader.push(chunk)) resolve(answerSchema.parse(message));
-        } catch (cause) {
-          reject(new WasmletError('Internal', `host process ${this.identity.pid} answered nonsense`, { cause }));
-        }
-      });
+  async start(request: WithoutHead<HostStart>, timeoutMs: number): Promise<HostAnswer | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<HostAnswer | undefined>();
+    const timer = setTimeout(() => {
+      reject(new WasmletError('DeadlineExceeded', `the host process did not answer within ${timeoutMs} ms`));
+    }, timeoutMs);
+    this.#converse({ v: HOST_PROTOCOL_VERSION, type: 'start', ...request }, (message) => {
+      if (message.type === 'started' || message.type === 'startFailed') resolve(message);
+      return undefined;
       // Not the process's exit, which may be known before what it last said is read.
-      this.#socket.once('close', () => resolve(undefined));
-      timeout.addEventListener('abort', () => {
-        reject(new WasmletError('DeadlineExceeded', `the host process did not answer within ${timeoutMs} ms`));
-      });
-    });
-    this.#socket.write(encodeMessage({ v: HOST_PROTOCOL_VERSION, type: 'start', ...request }));
-    return await answered;
+    }).then(() => resolve(undefined), reject);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
-  /** Lets go of a host that has no container: it ends by itself. */
+  /**
+   * Gives the host a command to run in a container.
+   * @returns resolves when the host has said all that it will; `ended` then tells how it ended
+   * @throws WasmletError Internal when it does not speak the protocol; what `listener` throws
+   */
+  exec(request: WithoutHead<HostExec>, listener: HostListener): Promise<void> {
+    return this.#converse({ v: HOST_PROTOCOL_VERSION, type: 'exec', ...request }, listener);
+  }
+
+  /** Sends the one request and hands on what the host says, in order, until it closes. */
+  #converse(request: HostStart | HostExec, listener: HostListener): Promise<void> {
+    const reader = new MessageReader(MAX_ANSWER_BYTES);
+    const handOn = async (chunk: Buffer): Promise<void> => {
+      for (const message of reader.push(chunk)) await listener(this.#parse(message));
+    };
+    return new Promise((resolve, reject) => {
+      this.#socket.on('data', (chunk: Buffer) => {
+        this.#socket.pause();
+        handOn(chunk).then(
+          () => this.#socket.resume(),
+          (error: unknown) => {
+            this.#socket.destroy();
+            reject(error instanceof Error ? error : new Error(String(error)));
+          },
+        );
+      });
+      this.#socket.once('close', () => resolve());
+      this.#socket.write(encodeMessage(request));
+    });
+  }
+
+  #parse(message: object): HostMessage {
+    const parsed = messageSchema.safeParse(message);
+    if (parsed.success) return parsed.data;
+    throw new WasmletError('Internal', `host process ${this.identity.pid} answered nonsense`, { cause: parsed.error });
+  }
+
+  /** Lets go of a host that has no container, or whose command is over: one that waits ends by itself. */
   release(): void {
     this.#socket.destroy();
   }

@@ -14,6 +14,7 @@ import * as schemas from '../schemas.ts';
  *     <root>/pods/<namespace>/<uid>/runtime/<sandbox id>/containers/<container id>/config.json   what was asked for
  *                                                                                /state.json    its host, once it has one
  *                                                                                /exit.json     how it ended
+ *                                                                                /commands/     the hosts of its commands
  *                                                                                /root/         the guest's '/'
  *     <root>/run/<host id>.sock                                                  a host's socket (short: 107 bytes)
  *     <root>/runtime/                                                            the supervisor's lock and log
@@ -41,19 +42,25 @@ export const CONTAINER_RECORD: RecordType<ContainerRecord> = {
   schema: containerSchema,
 };
 
+const hostSchema = z.object({
+  id: z.string(),
+  pid: z.number().int(),
+  startTime: z.string(),
+  bootId: z.string(),
+});
+
 const stateSchema = z.object({
-  host: z.object({
-    id: z.string(),
-    pid: z.number().int(),
-    startTime: z.string(),
-    bootId: z.string(),
-  }),
+  host: hostSchema,
   /** When the host was given the container; `startedAt` when it said that the guest runs. */
   claimedAt: z.string(),
   startedAt: z.string().exactOptional(),
 });
 export type StateRecord = Readonly<z.infer<typeof stateSchema>>;
 export const STATE_RECORD: RecordType<StateRecord> = { kind: 'ContainerState', version: 1, schema: stateSchema };
+
+/** The host of a command that runs in a container. */
+export type CommandRecord = Readonly<z.infer<typeof hostSchema>>;
+export const COMMAND_RECORD: RecordType<CommandRecord> = { kind: 'Command', version: 1, schema: hostSchema };
 
 const EXIT_RECORD_TYPE: RecordType<ContainerExit> = {
   ...EXIT_RECORD,
@@ -105,3 +112,6 @@ export const configPath = (directory: string): string => join(directory, 'config
 export const statePath = (directory: string): string => join(directory, 'state.json');
 export const rootPath = (directory: string): string => join(directory, 'root');
 export const hostErrorPath = (directory: string): string => join(directory, 'host.stderr');
+export const commandsDirectory = (directory: string): string => join(directory, 'commands');
+export const commandPath = (directory: string, hostId: string): string =>
+  join(commandsDirectory(directory), `${hostId}.json`);

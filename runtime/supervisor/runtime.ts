@@ -19,7 +19,6 @@ import { bootId } from './identity.ts';
 import { matchesContainer, matchesSandbox } from './filters.ts';
 import { containerDirectory, sandboxDirectory } from './records.ts';
 import { SandboxEntry } from './sandbox.ts';
-import { processUsage } from './stats.ts';
 
 /** How a runtime handler runs its pods (see RuntimeHandlerConfig in client.ts). */
 export interface Handlers {
@@ -205,8 +204,7 @@ export class Runtime {
   async listContainerStats(filter: ContainerFilter): Promise<ContainerStats[]> {
     const stats = await Promise.all(
       this.listContainers(filter).map(async (entry): Promise<ContainerStats | undefined> => {
-        const usage =
-          entry.host && entry.state === 'CONTAINER_RUNNING' ? await processUsage(entry.host.identity) : undefined;
+        const usage = await entry.usage();
         const { metadata, labels } = entry.config;
         return usage && { id: entry.id, metadata, labels, timestamp: timeNow(), ...usage };
       }),

@@ -6,7 +6,7 @@ import { messageOf, WasmletError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { encodeMessage, MessageReader } from '../framing.ts';
 import { isMethod, MAX_MESSAGE_BYTES, METHODS, PROTOCOL_VERSION, request, versioned } from '../protocol.ts';
-import type { Method, Response } from '../protocol.ts';
+import type { Method, Params, Response, Result } from '../protocol.ts';
 import { dispatch } from './dispatch.ts';
 import { MAX_SOCKET_PATH_BYTES } from './hosts.ts';
 import type { Runtime } from './runtime.ts';
@@ -26,8 +26,10 @@ class Connection {
   readonly #runtime: Runtime;
   readonly #logger: Logger;
   readonly #reader = new MessageReader(MAX_MESSAGE_BYTES);
-  /** Event streams by the id of the request that began them. */
-  readonly #subscriptions = new Map<number, () => void>();
+  /** What ends a stream of events or a command, by the id of the request that began it. */
+  readonly #streams = new Map<number, () => void>();
+  /** Wakes the commands that are held up because the client is behind with reading. */
+  #drained: PromiseWithResolvers<undefined> | undefined;
   #pending = 0;
 
   constructor(socket: Socket, runtime: Runtime, logger: Logger) {
@@ -36,8 +38,10 @@ class Connection {
     this.#logger = logger;
     socket.on('error', () => undefined);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('drain', () => this.#wake());
     socket.on('close', () => {
-      for (const end of this.#subscriptions.values()) end();
+      for (const end of this.#streams.values()) end();
+      this.#wake();
     });
   }
 
@@ -76,10 +80,7 @@ class Connection {
       if (!parsed.success) {
         throw new WasmletError('InvalidArgument', `${method}: ${parsed.error.message}`, { cause: parsed.error });
       }
-      if (method === 'containerEvents') this.#subscribe(id);
-      else if (method === 'cancel') this.#cancel((parsed.data as [number])[0]);
-      const result = await dispatch(this.#runtime, method, parsed.data);
-      this.#send({ id, result });
+      this.#send({ id, result: await this.#run(id, method, parsed.data) });
     } catch (error) {
       if (!(error instanceof WasmletError)) this.#logger.error('a runtime request failed', { method, error });
       const code = error instanceof WasmletError ? error.code : 'Internal';
@@ -87,16 +88,66 @@ class Connection {
     }
   }
 
+  async #run(id: number, method: Method, params: unknown): Promise<unknown> {
+    switch (method) {
+      case 'containerEvents':
+        this.#subscribe(id);
+        return null;
+      case 'exec':
+        return await this.#exec(id, params as Params<'exec'>);
+      case 'cancel':
+        this.#cancel((params as Params<'cancel'>)[0]);
+        return null;
+      default:
+        return await dispatch(this.#runtime, method, params);
+    }
+  }
+
   #subscribe(id: number): void {
-    this.#subscriptions.set(
+    this.#streams.set(
       id,
       this.#runtime.context.events.listen((event) => this.#send({ id, event })),
     );
   }
 
+  async #exec(id: number, [containerId, request]: Params<'exec'>): Promise<Result<'exec'>> {
+    const ended = new AbortController();
+    this.#streams.set(id, () => ended.abort());
+    if (this.#socket.destroyed) ended.abort();
+    const left = { stdout: request.maxOutputBytes ?? Infinity, stderr: request.maxOutputBytes ?? Infinity };
+    try {
+      const exitCode = await this.#runtime.container(containerId).exec({
+        command: request.command,
+        timeoutSeconds: request.timeoutSeconds,
+        signal: ended.signal,
+        output: (stream, data) => {
+          const piece = data.subarray(0, left[stream]);
+          left[stream] -= piece.length;
+          return piece.length === 0 ? undefined : this.#sendOutput(id, stream, piece);
+        },
+      });
+      return { exitCode };
+    } finally {
+      this.#streams.delete(id);
+    }
+  }
+
+  /** @returns resolves when the client has read enough for more */
+  #sendOutput(id: number, stream: 'stdout' | 'stderr', data: Buffer): Promise<undefined> | undefined {
+    this.#send({ id, output: { stream, data: data.toString('base64') } });
+    if (this.#socket.destroyed || !this.#socket.writableNeedDrain) return undefined;
+    this.#drained ??= Promise.withResolvers<undefined>();
+    return this.#drained.promise;
+  }
+
+  #wake(): void {
+    this.#drained?.resolve(undefined);
+    this.#drained = undefined;
+  }
+
   #cancel(id: number): void {
-    this.#subscriptions.get(id)?.();
-    this.#subscriptions.delete(id);
+    this.#streams.get(id)?.();
+    this.#streams.delete(id);
   }
 
   #send(response: Response): void {

@@ -7,6 +7,7 @@ import type {
   PodSandboxConfig,
   PodSandboxFilter,
   PodSandboxStatus,
+  ExecSyncResult,
   RuntimeService,
 } from '../../../runtime/service.ts';
 
@@ -37,6 +38,17 @@ export class FakeRuntime implements RuntimeService {
   version = () => Promise.resolve({ version: '1', runtimeName: 'wasmlet', runtimeVersion: '0' } as const);
   status = () => Promise.resolve({ conditions: [], runtimeHandlers: [] });
   listContainerStats = () => Promise.resolve([]);
+
+  /** Commands that were run, and what each of them ends with. */
+  readonly execs: (readonly [id: string, ...command: string[]])[] = [];
+  execResult: () => Promise<ExecSyncResult> = () =>
+    Promise.resolve({ stdout: new Uint8Array(0), stderr: new Uint8Array(0), exitCode: 0 });
+
+  execSync(containerId: string, command: readonly string[]): Promise<ExecSyncResult> {
+    this.execs.push([containerId, ...command]);
+    return this.execResult();
+  }
+
   [Symbol.asyncDispose] = () => Promise.resolve();
 
   runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string> {
