@@ -20,6 +20,8 @@ export interface TestAgentOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** The program, for tests of the packed package; default: the agent's TypeScript. */
   readonly command?: readonly string[];
+  /** `cri` serves the runtime to a kubelet instead of being a node. */
+  readonly subcommand?: 'agent' | 'cri';
   /** Environment of the agent beyond the test's own. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -79,7 +81,7 @@ export class TestAgent implements AsyncDisposable {
     mkdirSync(this.rootDir, { recursive: true });
     const log = openSync(this.logFile, 'a');
     const [program, ...args] = this.#options.command ?? [process.execPath, join(PROJECT, 'agent/cli.ts')];
-    this.#child = spawn(program!, [...args, 'agent', '--config', file], {
+    this.#child = spawn(program!, [...args, this.#options.subcommand ?? 'agent', '--config', file], {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...this.#options.env },
       cwd: this.folder,
