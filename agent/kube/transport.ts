@@ -1,5 +1,6 @@
 import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 import { errnoOf } from '../../base/errors.ts';
+import { HTTP1 } from '../../base/http.ts';
 import { createCredentialSource, type Credentials, type CredentialSource } from './auth.ts';
 import type { KubeConfig } from './kubeconfig.ts';
 
@@ -19,6 +20,10 @@ export interface Transport {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_PROBE_MS = 30_000;
+/** How long an idle connection is kept: less than the 90 s of the API server, so that it is not ended under a request. */
+const KEEP_ALIVE_MS = 45_000;
+/** Watches have four of them for good; a burst of requests shares the rest. */
+const MAX_CONNECTIONS = 36;
 /** How long the answers of token files and exec plugins (which have caches of their own) are taken as they are. */
 const CREDENTIALS_TTL_MS = 10_000;
 
@@ -102,8 +107,11 @@ class UndiciTransport implements Transport {
   #connect(): Dispatcher {
     if (this.#closed) throw new Error('the client is closed');
     const { proxyUrl } = this.#config.cluster;
-    if (proxyUrl !== undefined) return new ProxyAgent({ uri: proxyUrl, requestTls: this.#credentials.tls });
+    if (proxyUrl !== undefined) return new ProxyAgent({ uri: proxyUrl, requestTls: this.#credentials.tls, ...HTTP1 });
     return new Agent({
+      ...HTTP1,
+      connections: MAX_CONNECTIONS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
       connect: {
         ...this.#credentials.tls,
         timeout: CONNECT_TIMEOUT_MS,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici';
 import { errnoOf, messageOf, WasmletError } from '../../base/errors.ts';
+import { HTTP1 } from '../../base/http.ts';
 import { LIMITS } from '../limits.ts';
 import { shown } from './errors.ts';
 import { allowsPlainHttp, isLoopback, type PlainHttp } from './hosts.ts';
@@ -51,6 +52,7 @@ export class Transport {
   constructor(options: TransportOptions) {
     this.#options = options;
     const shared = {
+      ...HTTP1,
       connect: { timeout: options.connectTimeoutMs },
       headersTimeout: options.progressDeadlineMs,
       // Bodies have a watch of their own (download.ts, readBody), which also sees a drip.

@@ -119,11 +119,11 @@ describeOnCluster('without an API server', () => {
   });
 
   test('SIGTERM ends an agent meanwhile too, in time and in order', async () => {
+    await using namespace = await scene.namespace();
     await cluster.apiServer.kill();
     expect(await scene.agent.kill('SIGTERM')).toBe(0);
     await cluster.apiServer.start();
     await scene.agent.start();
-    await using namespace = await scene.namespace();
     await untilWatched(namespace);
   });
 });

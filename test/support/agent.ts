@@ -33,6 +33,9 @@ interface OwnedProcess {
 }
 
 /** Whether what /proc/PID/stat says is a process that is neither gone nor a zombie. */
+/** How much of its log tells why an agent has ended. */
+const LAST_LINES = 30;
+
 const isRunning = (stat: string): boolean => stat !== '' && !/\) [ZX] /.test(stat);
 
 export class TestAgent implements AsyncDisposable {
@@ -107,10 +110,17 @@ export class TestAgent implements AsyncDisposable {
     return pid;
   }
 
-  /** Sends a signal to the agent's process alone and waits for its end. Resolves to its exit code or signal. */
+  /**
+   * Sends a signal to the agent's process alone and waits for its end.
+   * @returns its exit code or signal
+   * @throws Error, with what it printed last, when it had ended by itself
+   */
   async kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals> {
     const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? 0;
+    if (!child || !this.isRunning) {
+      const last = (await readFile(this.logFile, 'utf8')).split('\n').slice(-LAST_LINES).join('\n');
+      throw new Error(`the agent had ended (${child?.exitCode ?? child?.signalCode ?? 'never started'}):\n${last}`);
+    }
     const gone = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
     child.kill(signal);
     const [code, bySignal] = await gone;
@@ -165,7 +175,7 @@ export class TestAgent implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill('SIGKILL');
+    if (this.isRunning) await this.kill('SIGKILL');
     for (const { pid } of (await this.#processes()).sort(
       (a, b) => Number(/supervisor/.test(b.command)) - Number(/supervisor/.test(a.command)),
     )) {

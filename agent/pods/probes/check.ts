@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { Agent, request } from 'undici';
 import { messageOf } from '../../../base/errors.ts';
+import { HTTP1 } from '../../../base/http.ts';
 import type { Container } from '../../kube/types.ts';
 import { portOf } from '../hooks.ts';
 
@@ -14,7 +15,7 @@ export interface CheckTarget {
 }
 
 /** A server under test need not have a certificate that anyone trusts (pkg/probe/http: InsecureSkipVerify). */
-const agent = new Agent({ connect: { rejectUnauthorized: false }, pipelining: 0 });
+const agent = new Agent({ ...HTTP1, connect: { rejectUnauthorized: false }, pipelining: 0 });
 
 /**
  * Probes once.
