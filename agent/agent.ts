@@ -1,11 +1,10 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { hasCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { createImageService } from '../images/index.ts';
 import { connectRuntime } from '../runtime/service.ts';
 import { parseDuration } from './config/duration.ts';
-import { runtimeSocketOf, type Config } from './config/schema.ts';
+import type { Config } from './config/schema.ts';
 import { createEventRecorder } from './kube/events.ts';
 import { createKubeClient } from './kube/http-client.ts';
 import { certificateAuthorityOf, loadKubeConfig } from './kube/kubeconfig.ts';
@@ -19,6 +18,7 @@ import { createEnvironmentMaker } from './pods/environment-maker.ts';
 import { createPodManager, type PodManager } from './pods/manager.ts';
 import { podReference } from './pods/spec.ts';
 import { createNodeServer, type NodeServer } from './server/index.ts';
+import { imageOptions, runtimeOptions } from './services.ts';
 import { createVolumeManager } from './volumes/index.ts';
 import type { VolumeManager } from './volumes/manager.ts';
 
@@ -70,27 +70,8 @@ async function assemble(
     createKubeClient({ kubeconfigFile, qps: Infinity, burst: 1, timeoutMs, logger: logger.child({ part: 'node' }) }),
   );
   const recorder = stack.use(createEventRecorder(client, { component: COMPONENT, host: config.nodeName, logger }));
-  const runtime = stack.use(
-    await connectRuntime({
-      root: config.rootDir,
-      socket: runtimeSocketOf(config),
-      spawn: config.startRuntime,
-      handlers: config.runtimeHandlers,
-      defaultHandler: config.defaultRuntimeHandler,
-      logger: logger.child({ part: 'runtime' }),
-    }),
-  );
-  const images = stack.use(
-    await createImageService({
-      root: join(config.rootDir, 'images'),
-      maxParallelPulls: config.maxParallelImagePulls,
-      serialize: config.serializeImagePulls,
-      progressDeadlineMs: parseDuration(config.imagePullProgressDeadline),
-      maxImageBytes: config.maxImageBytes,
-      insecureRegistries: config.insecureRegistries,
-      logger: logger.child({ part: 'images' }),
-    }),
-  );
+  const runtime = stack.use(await connectRuntime(runtimeOptions(config, logger)));
+  const images = stack.use(await createImageService(imageOptions(config, logger)));
   // The node and the server know each other: the one's port is in the other's status.
   const node = createNodeManager({
     config,

@@ -70,6 +70,13 @@ function program(): Command {
     const { runtimeCommand } = await import('./commands/runtime.ts');
     await runtimeCommand(configOf(command as Command, options));
   });
+  withConfig(
+    root.command('cri').description('Serve the runtime to a kubelet or crictl, over the Container Runtime Interface'),
+    options,
+  ).action(async (_options, command) => {
+    const { criCommand } = await import('./commands/cri.ts');
+    await criCommand(configOf(command as Command, options));
+  });
   withConfig(root.command('config').description('Print the configuration that would be used'), options)
     .addOption(new Option('-o, --output <form>', 'form of the output').choices(['yaml', 'json']).default('yaml'))
     .action((_options, command: Command) => {

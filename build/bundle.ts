@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -21,6 +21,9 @@ const ENTRY_POINTS = [
   { entry: 'runtime/supervisor/main.ts', output: 'supervisor.mjs', executable: false },
   { entry: 'images/worker.ts', output: 'pull-worker.mjs', executable: false },
 ] as const;
+
+/** Files that the bundles read as they are. */
+const DATA = [{ source: 'runtime/cri/api.proto', output: 'cri.proto' }] as const;
 
 /** The licences of what the bundles contain. */
 const LICENSES = 'THIRD_PARTY_LICENSES';
@@ -72,6 +75,7 @@ export async function bundle(output: string): Promise<string[]> {
   }
   const host = join(output, 'host.cjs');
   await writeFile(host, await bundleHost());
+  for (const { source, output: name } of DATA) await copyFile(join(repository, source), join(output, name));
   await writeFile(join(output, LICENSES), await licensesOf(repository, inputs));
   return [...written, host];
 }

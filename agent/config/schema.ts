@@ -156,6 +156,10 @@ const options = z.strictObject({
     })
     .describe('RuntimeClass handlers and how each runs a pod'),
   defaultRuntimeHandler: z.string().default('wasm').describe('For pods without a runtime class'),
+  criSocket: z
+    .string()
+    .default('unix:///run/wasmlet/cri.sock')
+    .describe('Where `wasmlet cri` serves the Container Runtime Interface'),
   podsOnShutdown: z
     .enum(['leave', 'end'])
     .default('leave')

@@ -9,8 +9,8 @@ export interface AddressQuestion {
   readonly nodeIP: readonly string[];
   /** Where the node's HTTPS API listens. */
   readonly address: string;
-  /** URL of the API server. */
-  readonly server: string;
+  /** URL of the API server, where there is one. */
+  readonly server?: string;
 }
 
 /**
@@ -21,7 +21,7 @@ export interface AddressQuestion {
 export async function nodeAddresses({ nodeIP, address, server }: AddressQuestion): Promise<readonly string[]> {
   if (nodeIP.length > 0) return nodeIP;
   if (address !== '0.0.0.0' && address !== '::') return [address];
-  const local = await localAddressTo(new URL(server)).catch(() => undefined);
+  const local = server === undefined ? undefined : await localAddressTo(new URL(server)).catch(() => undefined);
   if (local !== undefined && !isLoopback(local)) return [local];
   return [machineAddress() ?? local ?? '127.0.0.1'];
 }

@@ -1,6 +1,6 @@
-import { resolveCommand } from '../../images/command.ts';
+import { resolveProcess } from '../../images/process.ts';
 import type { Image } from '../../images/service.ts';
-import type { ContainerConfig, KeyValue, LinuxContainerResources, LogLimits, Mount } from '../../runtime/service.ts';
+import type { ContainerConfig, LinuxContainerResources, LogLimits, Mount } from '../../runtime/service.ts';
 import type { Container, Pod } from '../kube/types.ts';
 import { expand, mappingFor } from './expansion.ts';
 import { containerAnnotations, containerLabels } from './labels.ts';
@@ -35,9 +35,14 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
       ...(image.module === undefined ? {} : { module: image.module }),
       ...(image.tree === undefined ? {} : { tree: image.tree }),
     },
-    args: resolveCommand(image, expandAll(container.command), expandAll(container.args), container.image),
-    workingDir: firstSet(container.workingDir, image.config.workingDir, '/'),
-    envs: mergeEnvs(pod, image.config.env, input.envs),
+    ...resolveProcess(image, {
+      command: expandAll(container.command),
+      args: expandAll(container.args),
+      workingDir: container.workingDir ?? '',
+      envs: input.envs.map(({ name, value }) => ({ key: name, value })),
+      hostname: hostnameOf(pod),
+      reference: container.image ?? '',
+    }),
     mounts: input.mounts,
     labels: containerLabels(pod, container),
     annotations: containerAnnotations(pod, container, restartCount, image.repoDigests[0] ?? image.id),
@@ -48,24 +53,6 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
     tty: container.tty ?? false,
     resources: resourcesOf(container),
   };
-}
-
-const firstSet = (...texts: (string | undefined)[]): string =>
-  texts.find((text) => text !== undefined && text !== '') ?? '';
-
-/** The host's name first, then the image's variables, then the pod's: later ones replace, as under containerd. */
-function mergeEnvs(
-  pod: Pod,
-  imageEnv: readonly string[],
-  podEnv: readonly { readonly name: string; readonly value: string }[],
-): KeyValue[] {
-  const merged = new Map([['HOSTNAME', hostnameOf(pod)]]);
-  for (const variable of imageEnv) {
-    const equals = variable.indexOf('=');
-    if (equals > 0) merged.set(variable.slice(0, equals), variable.slice(equals + 1));
-  }
-  for (const { name, value } of podEnv) merged.set(name, value);
-  return [...merged].map(([key, value]) => ({ key, value }));
 }
 
 const CPU_PERIOD_US = 100_000;

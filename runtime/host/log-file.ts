@@ -1,9 +1,9 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { isDiskFull } from './partial.ts';
 import { rotate } from './rotation.ts';
 
 export interface LogLimits {
-  /** Bytes; 0: never rotated. */
+  /** Bytes; 0: others rotate it. */
   readonly maxSize: number;
   readonly maxFiles: number;
 }
@@ -13,12 +13,17 @@ const LINE_FEED = 0x0a;
 /**
  * The log file that is written now. It rotates itself before a write that would make it too large, so that no one has
  * to look at its size, and a guest that computes without end is rotated like any other.
+ *
+ * Where others rotate it (maxSize 0: a kubelet, over CRI), it goes on in the file that stands at its path as soon as
+ * there is another one than that which it writes. Until then it writes to the one that was moved away: no entry is lost
+ * between the move and ReopenContainerLog, and nobody has to reach a host whose guest computes.
  */
 export class LogFile {
   readonly #path: string;
   readonly #limits: LogLimits;
   #fd: number;
   #size: number;
+  #inode: number;
   /** Set ahead of maxSize after a rotation failed, so as not to try at every write. */
   #rotateAt: number;
   #dropped = 0;
@@ -27,7 +32,7 @@ export class LogFile {
     this.#path = path;
     this.#limits = limits;
     this.#fd = openSync(path, 'a', 0o640);
-    this.#size = fstatSync(this.#fd).size;
+    ({ size: this.#size, ino: this.#inode } = fstatSync(this.#fd));
     this.#rotateAt = limits.maxSize > 0 ? limits.maxSize : Infinity;
   }
 
@@ -48,7 +53,8 @@ export class LogFile {
    * @returns false when the disk is full: what did not fit is dropped, at the border of an entry
    */
   append(bytes: Uint8Array, length: number): boolean {
-    if (this.#size > 0 && this.#size + length > this.#rotateAt) this.#rotate();
+    if (this.#limits.maxSize === 0) this.#followPath();
+    else if (this.#size > 0 && this.#size + length > this.#rotateAt) this.#rotate();
     let written = 0;
     try {
       while (written < length) written += writeSync(this.#fd, bytes, written, length - written);
@@ -68,13 +74,26 @@ export class LogFile {
     this.#dropped += length - whole;
   }
 
+  #followPath(): void {
+    try {
+      const there = statSync(this.#path, { throwIfNoEntry: false });
+      if (there !== undefined && there.ino !== this.#inode) this.#reopen();
+    } catch {
+      // Taken away again in this moment, or no descriptors: the next write looks again.
+    }
+  }
+
+  #reopen(): void {
+    const fd = openSync(this.#path, 'a', 0o640);
+    closeSync(this.#fd);
+    this.#fd = fd;
+    ({ size: this.#size, ino: this.#inode } = fstatSync(fd));
+  }
+
   #rotate(): void {
     try {
       rotate(this.#path, this.#limits.maxFiles, new Date());
-      const fd = openSync(this.#path, 'a', 0o640);
-      closeSync(this.#fd);
-      this.#fd = fd;
-      this.#size = fstatSync(fd).size;
+      this.#reopen();
       this.#rotateAt = this.#limits.maxSize;
     } catch {
       // A log that cannot be rotated (its folder was taken away, no more inodes) is still better written than lost.

@@ -83,6 +83,8 @@ async function keepHouse(runtime: Runtime, lock: RootLock, signal: AbortSignal):
     }
     // Those of exited containers stay as they are, as the kubelet leaves them.
     for (const container of runtime.listContainers({ state: 'CONTAINER_RUNNING' })) {
+      // Whoever rotates a log compresses it too.
+      if (container.config.logLimits.maxSize === 0) continue;
       try {
         await compressRotatedLogs(container.logPath, signal);
       } catch (error) {

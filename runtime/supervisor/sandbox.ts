@@ -99,7 +99,8 @@ export class SandboxEntry implements ContainerOwner {
 
   /** CRI's PodSandboxStatus. Every pod shares the node's network. */
   status(): PodSandboxStatus {
-    return { ...this.summary(), network: { ip: '', additionalIps: [] } };
+    const { hostNetwork } = this.#record.config;
+    return { ...this.summary(), network: { ip: '', additionalIps: [] }, hostNetwork };
   }
 }
 

@@ -46,6 +46,7 @@ describeOnCluster('the packed package', () => {
     expect(files.toSorted()).toEqual([
       'THIRD_PARTY_LICENSES',
       'cli.mjs',
+      'cri.proto',
       'host.cjs',
       'pull-worker.mjs',
       'supervisor.mjs',
