@@ -149,7 +149,10 @@ export interface ContainerConfig {
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
   readonly tty: boolean;
-  readonly linux: { readonly resources: LinuxContainerResources | null } | null;
+  readonly linux: {
+    readonly resources: LinuxContainerResources | null;
+    readonly securityContext: LinuxContainerSecurityContext | null;
+  } | null;
 }
 
 export interface CreateContainerRequest extends ByPodSandboxId {

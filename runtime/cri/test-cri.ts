@@ -4,6 +4,7 @@ import type { Client, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import { silentLogger } from '../../base/log.ts';
 import { FakeRegistry, wasmLayer } from '../../images/testing/fake-registry.ts';
 import { ServiceFixture } from '../../images/testing/image-service.ts';
+import { tarLayer } from '../../images/testing/tar.ts';
 import { assemble, TestRuntime } from '../test-runtime.ts';
 import { loadDefinition } from './definition.ts';
 import { serveCri } from './server.ts';
@@ -11,6 +12,12 @@ import { serveCri } from './server.ts';
 type Message = Readonly<Record<string, unknown>>;
 type Unary = (request: Message, answered: (error: ServiceError | null, response: never) => void) => void;
 type Streaming = (request: Message) => ClientReadableStream<never>;
+
+/** An image's reference, and what PullImage answered. */
+export interface PulledImage {
+  readonly reference: string;
+  readonly imageRef: string;
+}
 
 /** The node's address in these tests. */
 export const NODE_ADDRESS = '192.0.2.7';
@@ -105,14 +112,32 @@ export class TestCri implements AsyncDisposable {
     return new TestCri({ runtime, registry, images, path }, end, served);
   }
 
-  /** Puts a guest up as a bare artifact and pulls it. @returns its reference and what PullImage answers */
-  async pull(name: string, wat: string): Promise<{ readonly reference: string; readonly imageRef: string }> {
+  /** Puts a guest up as a bare artifact and pulls it. */
+  async pull(name: string, wat: string): Promise<PulledImage> {
     this.registry.image(name, '1', [wasmLayer(Buffer.from(await assemble(wat)))]);
+    return await this.#pullTag(name);
+  }
+
+  /** Puts guests up as an image with a file tree, which runs the first, and pulls it. */
+  async pullTree(name: string, guests: Readonly<Record<string, string>>, config: Message = {}): Promise<PulledImage> {
+    const files = Object.entries(guests).map(async ([path, wat]) => ({
+      name: path,
+      mode: 0o755,
+      content: Buffer.from(await assemble(wat)),
+    }));
+    const [entrypoint = ''] = Object.keys(guests);
+    this.registry.image(name, '1', [await tarLayer(await Promise.all(files))], {
+      os: 'wasip1',
+      architecture: 'wasm',
+      config: { Entrypoint: [`/${entrypoint}`], ...config },
+    });
+    return await this.#pullTag(name);
+  }
+
+  async #pullTag(name: string): Promise<PulledImage> {
     const reference = `${this.registry.host}/${name}:1`;
-    return {
-      reference,
-      ...(await this.client.call<{ imageRef: string }>('pullImage', { image: { image: reference } })),
-    };
+    const { imageRef } = await this.client.call<{ imageRef: string }>('pullImage', { image: { image: reference } });
+    return { reference, imageRef };
   }
 
   /** What a kubelet sends for a pod. */
@@ -128,9 +153,9 @@ export class TestCri implements AsyncDisposable {
     };
   }
 
-  /** Runs a sandbox with one container, not started. */
-  async create(wat: string, change: Message = {}) {
-    const { reference, imageRef } = await this.pull('guest', wat);
+  /** Runs a sandbox with one container, not started; a guest in WebAssembly text is pulled as a bare artifact. */
+  async create(guest: string | PulledImage, change: Message = {}) {
+    const { reference, imageRef } = typeof guest === 'string' ? await this.pull('guest', guest) : guest;
     const sandboxConfig = this.sandboxConfig();
     const { podSandboxId } = await this.client.call<{ podSandboxId: string }>('runPodSandbox', {
       config: sandboxConfig,
@@ -151,8 +176,8 @@ export class TestCri implements AsyncDisposable {
   }
 
   /** As create, started. */
-  async run(wat: string, change: Message = {}) {
-    const created = await this.create(wat, change);
+  async run(guest: string | PulledImage, change: Message = {}) {
+    const created = await this.create(guest, change);
     await this.client.call('startContainer', { containerId: created.containerId });
     return created;
   }
