@@ -135,6 +135,14 @@ export interface LinuxContainerResources {
   readonly memoryLimitInBytes: number;
 }
 
+export interface LinuxContainerSecurityContext {
+  readonly runAsUser: { readonly value: number } | null;
+  readonly runAsGroup: { readonly value: number } | null;
+  readonly runAsUsername: string;
+  readonly supplementalGroups: readonly number[];
+  readonly readonlyRootfs: boolean;
+}
+
 export interface ContainerConfig {
   readonly metadata: ContainerMetadata | null;
   readonly image: ImageSpec | null;
