@@ -44,6 +44,34 @@ export interface SignalSource {
   listen(signal: number, deliver: () => void): Disposable | undefined;
 }
 
+/** Which addresses a guest may send to. The first rule that fits holds: own ports, allow, deny, loopback. */
+export interface WasiNetworkPolicy {
+  /** Whether the node's loopback may be reached and bound to. */
+  readonly allowLoopback: boolean;
+  /** Addresses and subnets ('10.0.0.0/8'), of IPv4 and IPv6. */
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+  /** TCP and UDP ports of this machine that are never reached. */
+  readonly ownPorts: readonly number[];
+}
+
+/** What a guest's sockets may do. */
+export interface WasiNetwork {
+  /** The pod's addresses, which 'any address' means; empty: those of the machine. */
+  readonly bindAddresses: readonly string[];
+  /** Listening descriptors that the guest has from the start, before '/'. */
+  readonly listeners: readonly { readonly name: string; readonly port: number }[];
+  readonly policy: WasiNetworkPolicy;
+  /** The pod's own name servers; without them those of the guest's /etc/resolv.conf, else the node's. */
+  readonly dns?: {
+    readonly servers: readonly string[];
+    readonly searches: readonly string[];
+    readonly options: readonly string[];
+  };
+  /** Takes a line for whoever reads the container's log. */
+  report?(line: string): void;
+}
+
 export interface WasiContext {
   readonly args: readonly string[];
   /** 'KEY=value' */
@@ -64,6 +92,8 @@ export interface WasiContext {
   readonly identity?: WasiIdentity;
   readonly hostname?: string;
   readonly signals?: SignalSource;
+  /** Without it the guest has no sockets. */
+  readonly network?: WasiNetwork;
 }
 
 /** Thrown through the guest by proc_exit. */

@@ -89,6 +89,15 @@ export const STDOUT_RIGHTS =
   RIGHT.FD_FILESTAT_GET |
   RIGHT.POLL_FD_READWRITE;
 
+export const SOCKET_RIGHTS =
+  RIGHT.FD_READ |
+  RIGHT.FD_WRITE |
+  RIGHT.FD_FDSTAT_SET_FLAGS |
+  RIGHT.FD_FILESTAT_GET |
+  RIGHT.POLL_FD_READWRITE |
+  RIGHT.SOCK_SHUTDOWN |
+  RIGHT.SOCK_ACCEPT;
+
 /** `filetype` */
 export const FILETYPE = {
   unknown: 0,
@@ -96,6 +105,7 @@ export const FILETYPE = {
   character: 2,
   directory: 3,
   file: 4,
+  datagram: 5,
   socket: 6,
   symlink: 7,
 } as const;

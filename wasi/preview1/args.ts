@@ -28,12 +28,21 @@ function stringList(memory: GuestMemory, strings: readonly string[]) {
   };
 }
 
+/** LISTEN_FDS and LISTEN_FDNAMES, as sd_listen_fds_with_names(3) reads them. */
+function listenVariables({ network }: Preview1State): readonly string[] {
+  const listeners = network?.settings.listeners ?? [];
+  if (listeners.length === 0) return [];
+  const names = listeners.map(({ name }) => name || 'unknown').join(':');
+  return [`LISTEN_FDS=${listeners.length}`, `LISTEN_FDNAMES=${names}`];
+}
+
 /**
  * The environment, with PWD where the working directory is not '/'. Preview 1 has no working directory: Go's wasip1
  * takes it from PWD; wasi-libc (C, Rust) begins at '/' whatever is told, and a program calls chdir itself.
  */
-function environment({ context }: Preview1State): readonly string[] {
-  const { env, workingDir } = context;
+function environment(state: Preview1State): readonly string[] {
+  const { workingDir } = state.context;
+  const env = [...state.context.env, ...listenVariables(state)];
   if (workingDir === '/' || workingDir === '' || env.some((entry) => entry.startsWith('PWD='))) return env;
   return [...env, `PWD=${workingDir}`];
 }

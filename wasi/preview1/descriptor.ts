@@ -2,16 +2,19 @@ import type { Directory, DirectoryEntry } from '../core/files/directory.ts';
 import type { OpenFile } from '../core/files/open-file.ts';
 import { PosixError } from '../core/posix-error.ts';
 import type { Input, Output } from '../core/stdio.ts';
+import type { GuestSocket } from '../sockets/socket.ts';
 
 /** What a descriptor of the guest stands for, with Preview 1's rights to it. */
 export interface Descriptor {
-  readonly object: Directory | OpenFile | Input | Output;
+  readonly object: Directory | OpenFile | Input | Output | GuestSocket;
   rightsBase: number;
   rightsInheriting: number;
   /** `fdflags` */
   flags: number;
   /** The name that fd_prestat_dir_name tells, of a directory that was open from the start. */
   readonly preopen?: string;
+  /** Whether it is a socket that was there from the start. */
+  readonly declared?: boolean;
   /** What fd_readdir goes through: the entries as they were when it last began at cookie 0. */
   listing?: readonly DirectoryEntry[];
   /** Further numbers in the table that stand for it too (dup). */
@@ -31,7 +34,7 @@ export function directoryOf(descriptor: Descriptor, rights: number): Directory {
   return object;
 }
 
-/** @throws PosixError EISDIR, ESPIPE (standard input or output has no position), ENOTCAPABLE */
+/** @throws PosixError EISDIR, ESPIPE (a stream or socket has no position), ENOTCAPABLE */
 export function fileOf(descriptor: Descriptor, rights: number): OpenFile {
   const { object } = descriptor;
   if (object.kind === 'directory') throw new PosixError('EISDIR');

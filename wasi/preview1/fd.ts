@@ -11,6 +11,8 @@ const ALL_FDFLAGS = FDFLAG.APPEND | FDFLAG.DSYNC | FDFLAG.NONBLOCK | FDFLAG.RSYN
 const LAST_ADVICE = 5;
 const FDSTAT_SIZE = 24;
 const PRESTAT_SIZE = 8;
+/** `preopentype`: the specification knows 0, a directory. */
+const PREOPEN_SOCKET = 1;
 
 /** @throws PosixError EINVAL for flags that the specification does not know */
 export function writeModeOf(flags: number): WriteMode {
@@ -23,9 +25,16 @@ export function writeModeOf(flags: number): WriteMode {
 }
 
 function typeOf({ object }: Descriptor): FileType {
+  if (object.kind === 'socket') return 'socket';
   if (object.kind === 'file' || object.kind === 'directory') return object.kind;
   return object.tty ? 'character' : 'unknown';
 }
+
+/** As `filetype`, where datagrams have a number of their own. */
+const filetypeOf = (descriptor: Descriptor): number =>
+  descriptor.object.kind === 'socket' && descriptor.object.type === 'datagram'
+    ? FILETYPE.datagram
+    : FILETYPE[typeOf(descriptor)];
 
 function statOf(descriptor: Descriptor): FileStat {
   const { object } = descriptor;
@@ -37,7 +46,7 @@ function statOf(descriptor: Descriptor): FileStat {
 function setFlags(descriptor: Descriptor, flags: number): void {
   const { object } = descriptor;
   const mode = writeModeOf(flags);
-  if (object.kind === 'input') object.nonblocking = (flags & FDFLAG.NONBLOCK) !== 0;
+  if (object.kind === 'input' || object.kind === 'socket') object.nonblocking = (flags & FDFLAG.NONBLOCK) !== 0;
   if (object.kind === 'file' && flags !== descriptor.flags) object.setMode(mode);
   descriptor.flags = flags;
 }
@@ -65,9 +74,17 @@ function tableFunctions({ memory, descriptors }: Preview1State): Preview1Functio
       const replaced = descriptors.renumber(from, to);
       if (replaced !== undefined) closeDescriptor(replaced);
     }),
-    /** WASI Preview 1, `fd_prestat_get`. EBADF, which ends the guest's search, for what is no preopen. */
+    /**
+     * WASI Preview 1, `fd_prestat_get`. EBADF, which ends the guest's search, for what is no preopen. A socket that
+     * listens from the start is one without being a directory: wasi-libc and Go pass over a tag they do not know.
+     */
     fd_prestat_get: plain((fd: number, out: number) => {
-      const name = preopenOf(descriptors.get(fd));
+      const descriptor = descriptors.get(fd);
+      if (descriptor.declared === true) {
+        memory.setU64(out, BigInt(PREOPEN_SOCKET));
+        return;
+      }
+      const name = preopenOf(descriptor);
       memory.check(out, PRESTAT_SIZE);
       memory.setU32(out, 0);
       memory.setU32((out >>> 0) + 4, Buffer.byteLength(name));
@@ -88,7 +105,7 @@ function fdstatFunctions({ memory, descriptors }: Preview1State): Preview1Functi
       const descriptor = descriptors.get(fd);
       memory.check(out, FDSTAT_SIZE);
       const at = out >>> 0;
-      memory.setU16(at, FILETYPE[typeOf(descriptor)]);
+      memory.setU16(at, filetypeOf(descriptor));
       memory.setU16(at + 2, descriptor.flags);
       memory.setU32(at + 4, 0);
       memory.setU64(at + 8, BigInt(descriptor.rightsBase));
@@ -146,7 +163,7 @@ function fileFunctions({ memory, descriptors }: Preview1State): Preview1Function
       const descriptor = descriptors.get(fd);
       const times = newTimes(atime, mtime, flags);
       const { object } = descriptor;
-      if (object.kind === 'input' || object.kind === 'output') throw new PosixError('EBADF');
+      if (object.kind !== 'file' && object.kind !== 'directory') throw new PosixError('EBADF');
       requireRights(descriptor, RIGHT.FD_FILESTAT_SET_TIMES);
       object.setTimes(times);
     }),

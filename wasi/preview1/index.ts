@@ -1,4 +1,5 @@
 import type { LinearMemory } from '../core/guest-memory.ts';
+import { wasmedgeFunctions } from '../wasmedge/index.ts';
 import type { WasiContext } from '../wasi.ts';
 import { argsFunctions } from './args.ts';
 import { clockFunctions } from './clock.ts';
@@ -23,12 +24,17 @@ export interface Preview1 {
   readonly state: Preview1State;
   /** Gives the guest's memory; before the first export is called. */
   setMemory(memory: LinearMemory): void;
+  /**
+   * Resolves when what the guest has sent has left the host, or after `timeoutMs`; after it was disposed of.
+   */
+  flush(timeoutMs: number): Promise<void>;
   /** Closes all that the guest has open, and ends what it waits for. The guest must not be called any more. */
   [Symbol.dispose](): void;
 }
 
 /**
- * All 46 functions of WASI Preview 1 (snapshot 1) for one guest. Directory `/` is open as descriptor 3.
+ * All 46 functions of WASI Preview 1 (snapshot 1) for one guest, and for one that has a network WasmEdge's beside them.
+ * Directory `/` is open as descriptor 3, or behind the sockets that listen from the start.
  * @throws WasmletError NotFound, FailedPrecondition: the root folder or a mount cannot be opened
  */
 export function createPreview1(context: WasiContext): Preview1 {
@@ -44,9 +50,10 @@ export function createPreview1(context: WasiContext): Preview1 {
     ...socketFunctions(state),
   };
   return {
-    imports: { [PREVIEW1_MODULE]: functions },
+    imports: { [PREVIEW1_MODULE]: { ...functions, ...wasmedgeFunctions(state, functions) } },
     state,
     setMemory: (memory) => state.memory.attach(memory),
+    flush: async (timeoutMs) => state.network?.flush(timeoutMs),
     [Symbol.dispose]: () => disposeState(state),
   };
 }

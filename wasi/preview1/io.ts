@@ -1,10 +1,12 @@
 import type { GuestMemory } from '../core/guest-memory.ts';
 import { PosixError } from '../core/posix-error.ts';
 import type { Input } from '../core/stdio.ts';
+import type { Received } from '../sockets/socket.ts';
 import { RIGHT } from './abi.ts';
 import { fileOf, requireRights, type Descriptor } from './descriptor.ts';
-import { plain, suspending, type Preview1Functions } from './function.ts';
+import { plain, suspending, type Preview1Function, type Preview1Functions } from './function.ts';
 import { iovecLength, iovecPointer, iovecs } from './iovec.ts';
+import { receive, send } from './socket-io.ts';
 import type { Preview1State } from './state.ts';
 
 /** `whence` */
@@ -13,7 +15,7 @@ const WHENCE = ['start', 'current', 'end'] as const;
 function write(memory: GuestMemory, descriptor: Descriptor, pointer: number, count: number): number {
   const { object } = descriptor;
   if (object.kind === 'directory') throw new PosixError('EISDIR');
-  if (object.kind === 'input') throw new PosixError('EBADF');
+  if (object.kind === 'input' || object.kind === 'socket') throw new PosixError('EBADF');
   requireRights(descriptor, RIGHT.FD_WRITE);
   if (count === 1 && object.kind === 'output') {
     // Printing a line: no array, one view.
@@ -29,12 +31,16 @@ function read(state: Preview1State, descriptor: Descriptor, pointer: number, cou
   if (object.kind === 'output') throw new PosixError('EBADF');
   requireRights(descriptor, RIGHT.FD_READ);
   const views = iovecs(memory, pointer, count);
+  if (object.kind === 'socket') return receivedLength(receive(state, object, { pointer, count }));
   if (object.kind === 'file') return object.read(views);
   if (views.every((view) => view.length === 0)) return 0;
   if (object.readAhead() === undefined) return object.take(views);
   if (object.nonblocking) throw new PosixError('EAGAIN');
   return readSlowly(state, object, pointer, count);
 }
+
+const receivedLength = (got: Received | Promise<Received>): number | Promise<number> =>
+  got instanceof Promise ? got.then(({ length }) => length) : got.length;
 
 /** Waits for input, or for a signal that the guest takes itself (EINTR). */
 async function readSlowly(state: Preview1State, object: Input, pointer: number, count: number): Promise<number> {
@@ -46,14 +52,37 @@ async function readSlowly(state: Preview1State, object: Input, pointer: number, 
   return object.take(iovecs(memory, pointer, count));
 }
 
+const writeAtOnce = ({ memory, descriptors }: Preview1State): Preview1Function =>
+  plain((fd: number, pointer: number, count: number, out: number) => {
+    memory.check(out, 4);
+    memory.setU32(out, write(memory, descriptors.get(fd), pointer, count));
+  });
+
+const writeAnything = (state: Preview1State): Preview1Function =>
+  suspending((fd: number, pointer: number, count: number, out: number) => {
+    const { memory } = state;
+    memory.check(out, 4);
+    const descriptor = state.descriptors.get(fd);
+    const { object } = descriptor;
+    if (object.kind !== 'socket') {
+      memory.setU32(out, write(memory, descriptor, pointer, count));
+      return undefined;
+    }
+    requireRights(descriptor, RIGHT.FD_WRITE);
+    const sent = send(state, object, { pointer, count });
+    if (typeof sent !== 'number') return sent.then((length) => memory.setU32(out, length));
+    memory.setU32(out, sent);
+    return undefined;
+  });
+
 export function ioFunctions(state: Preview1State): Preview1Functions {
   const { memory, descriptors } = state;
   return {
-    /** WASI Preview 1, `fd_write`. The hot path of most guests. */
-    fd_write: plain((fd: number, pointer: number, count: number, out: number) => {
-      memory.check(out, 4);
-      memory.setU32(out, write(memory, descriptors.get(fd), pointer, count));
-    }),
+    /**
+     * WASI Preview 1, `fd_write`. The hot path of most guests: only for those that have sockets, which may have to wait,
+     * does it suspend.
+     */
+    fd_write: state.network === undefined ? writeAtOnce(state) : writeAnything(state),
 
     /**
      * WASI Preview 1, `fd_read`. Suspends, for standard input may have nothing yet. What that costs a read of a file

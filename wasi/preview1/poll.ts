@@ -1,6 +1,7 @@
 import { monotonicNow } from '../core/clocks.ts';
 import type { GuestMemory } from '../core/guest-memory.ts';
 import { PosixError } from '../core/posix-error.ts';
+import type { GuestSocket } from '../sockets/socket.ts';
 import { CLOCK, RIGHT } from './abi.ts';
 import { requireRights, type Descriptor } from './descriptor.ts';
 import { errnoFor, SUCCESS } from './errno.ts';
@@ -13,6 +14,8 @@ const EVENT_SIZE = 32;
 const MAX_SUBSCRIPTIONS = 8192;
 /** `eventtype` */
 const EVENT = { CLOCK: 0, FD_READ: 1, FD_WRITE: 2 } as const;
+/** `eventrwflags`: the peer has closed. */
+const HANGUP = 1;
 /** `subclockflags` */
 const ABSTIME = 1;
 
@@ -20,6 +23,8 @@ interface Readiness {
   /** An errno for this subscription alone. */
   readonly error: number;
   readonly bytes: bigint;
+  /** `eventrwflags` */
+  readonly flags?: number;
 }
 
 /** What the guest waits for. */
@@ -55,10 +60,24 @@ function writeReadiness(object: Descriptor['object']): Pick<Subscription, 'ready
   return { ready, wakeUp: () => (ready() === undefined ? object.roomMade?.() : undefined) };
 }
 
+/** A socket, whose readiness may be an error of its own: a port that cannot be opened. */
+function socketReadiness(socket: GuestSocket, type: number): Pick<Subscription, 'ready' | 'wakeUp'> {
+  const ready = (): Readiness | undefined => {
+    try {
+      const found = type === EVENT.FD_WRITE ? socket.writeReadiness() : socket.readReadiness();
+      return found && { error: SUCCESS, bytes: BigInt(found.bytes), flags: found.hangup ? HANGUP : 0 };
+    } catch (error) {
+      return { error: errnoFor(error), bytes: 0n };
+    }
+  };
+  return { ready, wakeUp: () => (ready() === undefined ? socket.changed() : undefined) };
+}
+
 function descriptorReadiness(descriptor: Descriptor, type: number): Pick<Subscription, 'ready' | 'wakeUp'> {
   requireRights(descriptor, RIGHT.POLL_FD_READWRITE);
   const { object } = descriptor;
   if (object.kind === 'directory') throw new PosixError('EBADF');
+  if (object.kind === 'socket') return socketReadiness(object, type);
   if (type === EVENT.FD_WRITE) return writeReadiness(object);
   if (object.kind === 'output') throw new PosixError('EBADF');
   if (object.kind === 'file') {
@@ -104,6 +123,7 @@ function report(memory: GuestMemory, subscriptions: readonly Subscription[], out
     memory.setU16(at + 8, readiness.error);
     memory.setU8(at + 10, type);
     memory.setU64(at + 16, readiness.bytes);
+    memory.setU16(at + 24, readiness.flags ?? 0);
     count++;
   }
   return count;

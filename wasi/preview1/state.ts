@@ -5,8 +5,10 @@ import { FileTree } from '../core/files/tree.ts';
 import { GuestMemory } from '../core/guest-memory.ts';
 import type { Signals } from '../core/signals.ts';
 import { InputStream, OutputStream } from '../core/stdio.ts';
+import { Network } from '../sockets/network.ts';
+import { TcpSocket } from '../sockets/tcp-socket.ts';
 import type { WasiContext } from '../wasi.ts';
-import { DIRECTORY_RIGHTS, INHERITED_RIGHTS, STDIN_RIGHTS, STDOUT_RIGHTS } from './abi.ts';
+import { DIRECTORY_RIGHTS, INHERITED_RIGHTS, SOCKET_RIGHTS, STDIN_RIGHTS, STDOUT_RIGHTS } from './abi.ts';
 import { closeDescriptor, type Descriptor } from './descriptor.ts';
 
 /** All that the functions of one guest work on. */
@@ -19,6 +21,8 @@ export interface Preview1State {
   readonly eventLoop: EventLoop;
   /** Set while the guest takes signals itself. */
   signals?: Signals;
+  /** Undefined for a guest that has no sockets. */
+  readonly network: Network | undefined;
 }
 
 /** @throws WasmletError NotFound, FailedPrecondition: a folder of the context cannot be opened */
@@ -31,6 +35,19 @@ export function createState(context: WasiContext): Preview1State {
   stream(new InputStream(context.stdin, context.tty), STDIN_RIGHTS);
   stream(new OutputStream(context.stdout, context.tty), STDOUT_RIGHTS);
   stream(new OutputStream(context.stderr, context.tty), STDOUT_RIGHTS);
+  const network = context.network && new Network(context.network);
+  // First, as wasmtime has them: what takes LISTEN_FDS from its environment counts from 3.
+  for (const { port } of network?.settings.listeners ?? []) {
+    if (network === undefined) break;
+    const object = TcpSocket.declared(network, port);
+    descriptors.insert({
+      object,
+      rightsBase: SOCKET_RIGHTS,
+      rightsInheriting: SOCKET_RIGHTS,
+      flags: 0,
+      declared: true,
+    });
+  }
   descriptors.insert({
     object: tree.root,
     rightsBase: DIRECTORY_RIGHTS,
@@ -39,7 +56,7 @@ export function createState(context: WasiContext): Preview1State {
     preopen: '/',
   });
   const memory = new GuestMemory();
-  return { context, memory, tree, descriptors, realtime: new RealtimeClock(), eventLoop: new EventLoop() };
+  return { context, memory, tree, descriptors, network, realtime: new RealtimeClock(), eventLoop: new EventLoop() };
 }
 
 /** Closes every descriptor and mount, and ends what waits. */

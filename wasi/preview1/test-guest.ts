@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { posixImports } from '../posix/index.ts';
-import type { InputSource, SignalSource, WasiContext, WasiIdentity, WasiMount } from '../wasi.ts';
+import type { InputSource, SignalSource, WasiContext, WasiIdentity, WasiMount, WasiNetwork } from '../wasi.ts';
 import { INHERITED_RIGHTS, LOOKUP_FOLLOW, OFLAG, RIGHT } from './abi.ts';
 import { errnoNumber } from './errno.ts';
 import { createPreview1, type Preview1, type Preview1Functions } from './index.ts';
@@ -43,6 +43,7 @@ export interface TestGuestOptions {
   readonly identity?: WasiIdentity;
   readonly hostname?: string;
   readonly signals?: SignalSource;
+  readonly network?: WasiNetwork;
 }
 
 /** For tests: a guest without Wasm, that calls the functions as one would, over a memory of one page. */
@@ -217,7 +218,11 @@ export class TestGuest {
 }
 
 const ERRNO_NAMES = new Map(
-  'E2BIG EACCES EAGAIN EBADF EBUSY EEXIST EFAULT EILSEQ EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENOENT ENOTCAPABLE ENOTDIR ENOTEMPTY ENOTSOCK ENOTSUP EPERM EPIPE EROFS ESPIPE ESRCH EXDEV ENOSPC ENXIO EIO EFBIG'
+  (
+    'E2BIG EACCES EAGAIN EBADF EBUSY EEXIST EFAULT EILSEQ EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENOENT ENOTCAPABLE ENOTDIR ENOTEMPTY ENOTSOCK ENOTSUP EPERM EPIPE EROFS ESPIPE ESRCH EXDEV ENOSPC ENXIO EIO EFBIG ' +
+    'EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EALREADY ECONNREFUSED ECONNRESET EDESTADDRREQ EINPROGRESS EISCONN EMSGSIZE ' +
+    'ENETUNREACH ENOPROTOOPT ENOTCONN EPROTONOSUPPORT ETIMEDOUT'
+  )
     .split(' ')
     .map((name) => [errnoNumber(name), name]),
 );
