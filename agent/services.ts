@@ -12,6 +12,7 @@ export const runtimeOptions = (config: Config, logger: Logger): ConnectRuntimeOp
   spawn: config.startRuntime,
   handlers: config.runtimeHandlers,
   defaultHandler: config.defaultRuntimeHandler,
+  posixExtension: config.posixExtension,
   logger: logger.child({ part: 'runtime' }),
 });
 

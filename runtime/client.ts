@@ -21,6 +21,8 @@ export interface ConnectRuntimeOptions {
   readonly handlers: Readonly<Record<string, RuntimeHandlerConfig>>;
   /** Which of them runs pods without a runtime class. */
   readonly defaultHandler: string;
+  /** Whether guests may import wasmlet_posix_v1 (docs/wasi-posix.md); default: they may. */
+  readonly posixExtension?: boolean;
   readonly logger: Logger;
   /** File of the supervisor that is started; default: the one of this release. */
   readonly supervisor?: string;
@@ -77,8 +79,9 @@ class RuntimeClient implements RuntimeService {
     for (let attempt = 1; ; attempt++) {
       const connection = await this.#reach();
       try {
-        const { handlers, defaultHandler } = this.#options;
-        await connection.request('configure', [{ handlers: { ...handlers }, defaultHandler }], REQUEST_TIMEOUT_MS);
+        const { handlers, defaultHandler, posixExtension = true } = this.#options;
+        const configuration = { handlers: { ...handlers }, defaultHandler, posixExtension };
+        await connection.request('configure', [configuration], REQUEST_TIMEOUT_MS);
         return connection;
       } catch (error) {
         connection.close();

@@ -30,6 +30,7 @@ export const METHODS = {
           z.object({ engine: z.enum(['v8', 'interpreter']), isolation: z.enum(['process', 'shared']) }),
         ),
         defaultHandler: z.string(),
+        posixExtension: z.boolean().exactOptional(),
       }),
     ]),
     result: nothing,

@@ -7,6 +7,7 @@ import type {
   ContainerImage,
   ContainerStats,
   ContainerStatus,
+  LinuxContainerSecurityContext,
   PodSandbox,
   PodSandboxConfig,
   PodSandboxFilter,
@@ -73,6 +74,15 @@ const containerImage: z.ZodType<ContainerImage> = z.object({
   tree: text.exactOptional(),
 });
 
+const id = z.number().int().min(0);
+const linuxContainerSecurityContext: z.ZodType<LinuxContainerSecurityContext> = z.object({
+  runAsUser: id.exactOptional(),
+  runAsGroup: id.exactOptional(),
+  runAsUsername: text.exactOptional(),
+  supplementalGroups: z.array(id),
+  readonlyRootfs: z.boolean(),
+});
+
 export const containerConfig: z.ZodType<ContainerConfig> = z.object({
   metadata: containerMetadata,
   image: containerImage,
@@ -93,6 +103,7 @@ export const containerConfig: z.ZodType<ContainerConfig> = z.object({
     cpuShares: z.number(),
     memoryLimitInBytes: z.number(),
   }),
+  securityContext: linuxContainerSecurityContext.exactOptional(),
 });
 
 const containerState = z.enum(['CONTAINER_CREATED', 'CONTAINER_RUNNING', 'CONTAINER_EXITED', 'CONTAINER_UNKNOWN']);

@@ -133,6 +133,19 @@ export interface LogLimits {
   readonly maxFiles: number;
 }
 
+/** CRI's LinuxContainerSecurityContext, as far as a guest has it. */
+export interface LinuxContainerSecurityContext {
+  /** Without it and `runAsUsername` the guest is root. */
+  readonly runAsUser?: number;
+  /** Without it the group that the image's /etc/passwd gives to the user, or 0. */
+  readonly runAsGroup?: number;
+  /** A name in the image's /etc/passwd; counts where `runAsUser` is not given. */
+  readonly runAsUsername?: string;
+  readonly supplementalGroups: readonly number[];
+  /** Whether the guest's '/' takes no changes; mounts have their own setting. */
+  readonly readonlyRootfs: boolean;
+}
+
 export interface ContainerConfig {
   readonly metadata: ContainerMetadata;
   readonly image: ContainerImage;
@@ -150,6 +163,7 @@ export interface ContainerConfig {
   readonly stdinOnce: boolean;
   readonly tty: boolean;
   readonly resources: LinuxContainerResources;
+  readonly securityContext?: LinuxContainerSecurityContext;
 }
 
 export type ContainerState = 'CONTAINER_CREATED' | 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'CONTAINER_UNKNOWN';

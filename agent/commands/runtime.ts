@@ -12,6 +12,7 @@ export async function runtimeCommand(config: Config): Promise<void> {
     socket: runtimeSocketOf(config),
     handlers: config.runtimeHandlers,
     defaultHandler: config.defaultRuntimeHandler,
+    posixExtension: config.posixExtension,
     logger,
   };
   await endOnSignals(logger, (signal) => runSupervisor(options, signal));

@@ -156,6 +156,10 @@ const options = z.strictObject({
     })
     .describe('RuntimeClass handlers and how each runs a pod'),
   defaultRuntimeHandler: z.string().default('wasm').describe('For pods without a runtime class'),
+  posixExtension: z
+    .boolean()
+    .default(true)
+    .describe('Whether guests may import `wasmlet_posix_v1`: modes, owners, pipes, signals (docs/wasi-posix.md)'),
   criSocket: z
     .string()
     .default('unix:///run/wasmlet/cri.sock')

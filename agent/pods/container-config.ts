@@ -6,6 +6,7 @@ import { expand, mappingFor } from './expansion.ts';
 import { containerAnnotations, containerLabels } from './labels.ts';
 import { containerLogPath } from './logs.ts';
 import { milliValue, wholeValue } from './quantity.ts';
+import { linuxSecurityContext } from './security-context.ts';
 import { hostnameOf } from './spec.ts';
 
 export interface ContainerConfigInput {
@@ -52,6 +53,7 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,
     resources: resourcesOf(container),
+    securityContext: linuxSecurityContext(pod, container, image),
   };
 }
 

@@ -1,5 +1,17 @@
 import { randomInt } from 'node:crypto';
-import { chmod, lstat, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  lchown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 import { errnoOf, WasmletError } from '../../base/errors.ts';
 import { listFolder } from './paths.ts';
@@ -9,6 +21,8 @@ export interface FileProjection {
   readonly data: Uint8Array;
   /** Permission bits. */
   readonly mode: number;
+  /** The file's user; undefined: the agent's own. */
+  readonly owner?: number;
 }
 
 /** Files by their path relative to the volume. */
@@ -28,10 +42,15 @@ const MAX_PATH_BYTES = 4096;
  *
  * Calls for one folder must not overlap.
  * @param targetDir the volume's folder, which exists
+ * @param beforePublished called when new content is written and nobody sees it yet
  * @returns whether new content was written
  * @throws WasmletError InvalidArgument for a path that would leave the volume
  */
-export async function writeAtomically(targetDir: string, payload: Payload): Promise<boolean> {
+export async function writeAtomically(
+  targetDir: string,
+  payload: Payload,
+  beforePublished?: () => Promise<void>,
+): Promise<boolean> {
   const files = cleanPayload(payload);
   const current = await currentFolder(targetDir);
   const obsolete = current === undefined ? [] : await obsoleteNames(join(targetDir, current), files);
@@ -40,7 +59,7 @@ export async function writeAtomically(targetDir: string, payload: Payload): Prom
     obsolete.length > 0 ||
     (await hasObsoleteFiles(join(targetDir, current), files)) ||
     (await differs(join(targetDir, current), files));
-  if (changed) await publish(targetDir, files);
+  if (changed) await publish(targetDir, files, beforePublished);
   await linkVisibleNames(targetDir, files);
   for (const name of obsolete) await rm(join(targetDir, name), { recursive: true, force: true });
   if (changed) await removeOldFolders(targetDir);
@@ -121,12 +140,13 @@ async function differs(folder: string, files: Payload): Promise<boolean> {
 }
 
 /** Writes a new folder and turns `..data` to it. A folder that could not be published is removed. */
-async function publish(targetDir: string, files: Payload): Promise<void> {
+async function publish(targetDir: string, files: Payload, beforePublished?: () => Promise<void>): Promise<void> {
   const name = await makeTimestampedFolder(targetDir);
   const folder = join(targetDir, name);
   const newLink = join(targetDir, NEW_DATA_LINK);
   try {
     for (const [path, file] of files) await writeProjection(join(folder, path), file);
+    await beforePublished?.();
     // An agent that was killed between these two steps leaves the temporary link behind.
     await rm(newLink, { force: true });
     await symlink(name, newLink);
@@ -162,6 +182,8 @@ async function writeProjection(path: string, file: FileProjection): Promise<void
   await writeFile(path, file.data, { mode: 0o600, flag: 'wx' });
   // Mode on creation is cut by the umask; the mode asked for is the one that the file gets.
   await chmod(path, file.mode);
+  // -1: the group stays.
+  if (file.owner !== undefined) await lchown(path, file.owner, -1);
 }
 
 async function linkVisibleNames(targetDir: string, files: Payload): Promise<void> {

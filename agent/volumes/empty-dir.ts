@@ -1,6 +1,6 @@
 import { chmod, mkdir, rm, stat } from 'node:fs/promises';
-import type { Logger } from '../../base/log.ts';
 import { errnoOf } from '../../base/errors.ts';
+import { setVolumeOwnership } from './ownership.ts';
 import type { VolumeType } from './volume.ts';
 
 /** The kubelet's mode for emptyDir: any user of the pod may write. */
@@ -8,17 +8,19 @@ const EMPTY_DIR_MODE = 0o777;
 
 /**
  * emptyDir: a folder that lives as long as the pod. Medium Memory is a plain folder too: a tmpfs needs the right to
- * mount, and a guest cannot tell the two apart; only that its content reaches the disk, which is logged.
+ * mount, and a guest can only tell by its file system's type; that its content reaches the disk is logged.
  */
-export function emptyDirVolume(logger: Logger): VolumeType {
+export function emptyDirVolume(): VolumeType {
   return {
     field: 'emptyDir',
     pluginName: 'kubernetes.io/empty-dir',
     readOnly: false,
     isSetUp: isFolder,
-    async setUp({ pod, volume, dir }) {
+    async setUp({ pod, volume, dir, logger }) {
       const isNew = !(await isFolder(dir));
       await setUpFolder(dir);
+      // Once: later it may hold what guests are changing.
+      if (isNew) await setVolumeOwnership({ dir, pod, readOnly: false, logger });
       if (isNew && volume.emptyDir?.medium === 'Memory') {
         logger.info('emptyDir with medium Memory is kept on disk: this node mounts no tmpfs', {
           namespace: pod.metadata?.namespace,

@@ -64,7 +64,7 @@ export function createVolumeManager(options: VolumeManagerOptions): VolumeManage
       const { type, dir } = mountedVolume(pathsOf(pod), volume);
       inUse = await type.isSetUp(dir);
       await mkdir(dirname(dir), { recursive: true, mode: 0o750 });
-      await type.setUp({ pod, volume, dir, signal });
+      await type.setUp({ pod, volume, dir, signal, logger: options.logger });
       return undefined;
     } catch (cause) {
       if (signal.aborted)
@@ -117,7 +117,7 @@ function volumeTypes({ client, objects, node, logger }: VolumeManagerOptions): r
   const allocatable = () => node.allocatable();
   const tokens = createTokenManager(client, logger);
   return [
-    emptyDirVolume(logger),
+    emptyDirVolume(),
     configMapVolume(objects),
     secretVolume(objects),
     downwardAPIVolume(allocatable),

@@ -2,6 +2,7 @@ import type { ObjectCache } from '../kube/objects.ts';
 import type { Pod, Volume } from '../kube/types.ts';
 import type { FileProjection } from './atomic-writer.ts';
 import { downwardAPIPayload, throwAggregate, type Allocatable } from './downward-api.ts';
+import { fsUserOf, mayChown } from './ownership.ts';
 import { configMapPayload, DEFAULT_MODE, secretPayload } from './payload.ts';
 import { projectionVolume } from './projection-volume.ts';
 import type { TokenManager } from './service-account-token.ts';
@@ -44,6 +45,22 @@ export function projectedVolume(sources: ProjectedSources): VolumeType {
   };
 }
 
+const PRIVATE_MODE = 0o600;
+
+/**
+ * Who may read a token: where the pod has one user or an fsGroup, nobody else. The group's right comes with the
+ * volume's ownership (pkg/volume/projected, collectData).
+ */
+function tokenAccess(pod: Pod, defaultMode: number): Pick<FileProjection, 'mode' | 'owner'> {
+  const user = fsUserOf(pod);
+  const isPrivate = user !== undefined || pod.spec?.securityContext?.fsGroup !== undefined;
+  return {
+    mode: isPrivate ? PRIVATE_MODE : defaultMode,
+    // An agent that is not root has nothing to give away, and its guests run as itself.
+    ...(user === undefined || !mayChown() ? {} : { owner: user }),
+  };
+}
+
 async function project(
   { objects, tokens, allocatable }: ProjectedSources,
   source: Projection,
@@ -64,7 +81,7 @@ async function project(
   if (source.serviceAccountToken) {
     const { path, audience = '', expirationSeconds } = source.serviceAccountToken;
     const token = await tokens.token(pod, { audience, expirationSeconds }, signal);
-    return new Map([[path, { data: Buffer.from(token, 'utf8'), mode: defaultMode }]]);
+    return new Map([[path, { data: Buffer.from(token, 'utf8'), ...tokenAccess(pod, defaultMode) }]]);
   }
   // Any other source was refused before a volume is set up (whyUnsupported).
   return new Map();

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { hasContent, writeAtomically, type FileProjection } from './atomic-writer.ts';
 import { setUpFolder } from './empty-dir.ts';
 import { makeNestedMountPoints } from './nested-mount-points.ts';
+import { setVolumeOwnership } from './ownership.ts';
 import type { SetUpRequest, VolumeType } from './volume.ts';
 
 /**
@@ -23,7 +24,8 @@ export function projectionVolume(
       const payload = await collect(request);
       await setUpFolder(request.dir);
       await makeNestedMountPoints(request.dir, request.volume.name, request.pod);
-      await writeAtomically(request.dir, payload);
+      // All of the volume and not only what is new: the first time, its folder too.
+      await writeAtomically(request.dir, payload, () => setVolumeOwnership({ ...request, readOnly: true }));
     },
     async tearDown(dir) {
       await rm(dir, { recursive: true, force: true });

@@ -1,3 +1,4 @@
+import type { Logger } from '../../base/log.ts';
 import type { Pod, Volume } from '../kube/types.ts';
 
 /** What a volume type is given to set one volume of one pod up. */
@@ -7,6 +8,7 @@ export interface SetUpRequest {
   /** Absolute host path of the volume. Its parent exists; the folder itself does on every call but the first. */
   readonly dir: string;
   readonly signal: AbortSignal;
+  readonly logger: Logger;
 }
 
 /** One type of volume. Calls for the volumes of one pod may run side by side; those for one volume never do. */

@@ -94,16 +94,37 @@ describe('layers', () => {
     expect((await stat(join(tree, 'hard'))).ino).toBe((await stat(join(tree, long))).ino);
   });
 
-  test('lose set-uid bits, and can be read by every uid', async () => {
+  test('lose set-uid and set-gid bits', async () => {
     await using folder = await newFolder();
     const tree = await unpackInto(folder.path, [
       [
-        { name: 'd/', type: 'directory', mode: 0o700 },
-        { name: 'd/su', content: 'x', mode: 0o6750 },
+        { name: 'd/', type: 'directory', mode: 0o2711 },
+        { name: 'd/su', content: 'x', mode: 0o6755 },
       ],
     ]);
-    expect((await stat(join(tree, 'd/su'))).mode & 0o7777).toBe(0o754);
-    expect((await stat(join(tree, 'd'))).mode & 0o7777).toBe(0o755);
+    expect((await stat(join(tree, 'd/su'))).mode & 0o7777).toBe(0o755);
+    expect((await stat(join(tree, 'd'))).mode & 0o7000).toBe(0);
+  });
+
+  test.runIf(process.geteuid?.() === 0)('keep owners and permissions, of what a later layer changes its', async () => {
+    await using folder = await newFolder();
+    const tree = await unpackInto(folder.path, [
+      [
+        { name: 'tmp/', type: 'directory', mode: 0o755 },
+        { name: 'home/', type: 'directory', mode: 0o700, uid: 1000, gid: 2000 },
+        { name: 'home/file', content: 'x', mode: 0o640, uid: 1000, gid: 2000 },
+        { name: 'home/link', type: 'symlink', linkname: 'file', uid: 5, gid: 6 },
+      ],
+      [{ name: 'tmp/', type: 'directory', mode: 0o1777 }],
+    ]);
+    const shown = async (path: string) => {
+      const { mode, uid, gid } = await lstat(join(tree, path));
+      return [(mode & 0o7777).toString(8), uid, gid];
+    };
+    expect(await shown('tmp')).toEqual(['1777', 0, 0]);
+    expect(await shown('home')).toEqual(['700', 1000, 2000]);
+    expect(await shown('home/file')).toEqual(['640', 1000, 2000]);
+    expect((await shown('home/link')).slice(1)).toEqual([5, 6]);
   });
 
   test('have their devices and pipes left out', async () => {

@@ -1,8 +1,11 @@
 import {
+  chmodSync,
   closeSync,
   fchmodSync,
+  fchownSync,
   fsyncSync,
   futimesSync,
+  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -15,6 +18,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Header } from 'tar-stream';
+import { errnoOf } from '../../base/errors.ts';
 import { layerError } from './layer-error.ts';
 
 /** An archive's entry, as tar-stream gives it. */
@@ -24,20 +28,36 @@ export interface Entry extends AsyncIterable<Uint8Array> {
   resume(): unknown;
 }
 
+const MAX_ID = 2 ** 31 - 1;
+
+/** Gives a file to the archive's owner, where this machine has such a one: a user namespace may know only some. */
+function giveTo({ uid = 0, gid = 0 }: Partial<Header>, chown: (uid: number, gid: number) => void): void {
+  const isId = (id: number): boolean => Number.isInteger(id) && id >= 0 && id <= MAX_ID;
+  if (!isId(uid) || !isId(gid)) return;
+  try {
+    chown(uid, gid);
+  } catch (error) {
+    if (!['EPERM', 'EINVAL'].includes(errnoOf(error) ?? '')) throw error;
+  }
+}
+
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
 const MAX_SYMLINKS = 40;
 
 /**
  * Writes tar entries into a folder as an OCI runtime would lay them out (image-spec, layer.md), and nowhere else: every
- * parent is resolved within the folder as if it were the root. Folder and files are the process's own and readable by
- * all: WASI shows a guest neither owner nor mode, and the host process that reads them has another uid.
+ * parent is resolved within the folder as if it were the root. Where the process is root, what it writes gets the
+ * owners and permissions of the archive, as guests are shown them and held to them; else it is the process's own and
+ * readable by all. Nothing ever gets a set-uid or set-gid bit.
  *
  * Synchronous on purpose: it runs in a worker thread that has nothing else to do, and no other process knows the folder.
  */
 export class TreeWriter {
   readonly #root: string;
   readonly #maxEntries: number;
+  /** Whether owners and permissions are the archive's. */
+  readonly #asArchived = process.geteuid?.() === 0;
   #entries = 0;
   /** Paths (and their parents) that the present layer made: its own whiteouts do not apply to them. */
   readonly #ofThisLayer = new Set<string>();
@@ -110,8 +130,8 @@ export class TreeWriter {
       for await (const chunk of content) {
         for (let done = 0; done < chunk.length;) done += writeSync(file, chunk, done);
       }
-      // Not the set-uid, set-gid and sticky bits.
-      fchmodSync(file, 0o644 | ((header.mode ?? 0) & 0o111));
+      if (this.#asArchived) giveTo(header, (uid, gid) => fchownSync(file, uid, gid));
+      fchmodSync(file, this.#asArchived ? (header.mode ?? 0o644) & 0o777 : 0o644 | ((header.mode ?? 0) & 0o111));
       if (header.mtime && !Number.isNaN(header.mtime.getTime())) futimesSync(file, header.mtime, header.mtime);
       fsyncSync(file);
     } finally {
@@ -121,12 +141,16 @@ export class TreeWriter {
 
   #makeOther(path: string, kind: 'directory' | 'symlink' | 'link', header: Header): void {
     const target = header.linkname as string | null;
-    if (kind === 'directory') return void mkdirSync(path, { recursive: true, mode: 0o755 });
+    if (kind === 'directory') {
+      this.#makeFolder(path, header);
+      return;
+    }
     if (target === null || target === '' || target.includes('\0'))
       throw layerError(`${shown(header.name)} links to nothing`);
     // A symlink's target is only text here; whoever follows it does so within the tree.
     if (kind === 'symlink') {
       symlinkSync(target, path);
+      if (this.#asArchived) giveTo(header, (uid, gid) => lchownSync(path, uid, gid));
       return;
     }
     const components = within(target);
@@ -138,6 +162,15 @@ export class TreeWriter {
       throw layerError(`${shown(header.name)} is a hard link to ${shown(target)}, which is no file of the image`);
     }
     linkSync(source, path);
+  }
+
+  /** One that is there gets what this layer says of it. */
+  #makeFolder(path: string, header: Header): void {
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+    if (!this.#asArchived) return;
+    giveTo(header, (uid, gid) => lchownSync(path, uid, gid));
+    // With the sticky bit, that of /tmp.
+    chmodSync(path, header.mode & 0o1777);
   }
 
   #whiteout(components: readonly string[], base: string): void {

@@ -16,6 +16,7 @@ import type {
   CreateContainerRequest,
   Filtered,
   LinuxContainerResources,
+  LinuxContainerSecurityContext,
   Nothing,
   RequestedMount,
   StopContainerRequest,
@@ -121,6 +122,7 @@ async function containerConfig(
     stdinOnce: config.stdinOnce,
     tty: config.tty,
     resources: resourcesOf(config.linux?.resources),
+    ...securityContextOf(config.linux?.securityContext),
   };
 }
 
@@ -136,6 +138,22 @@ const resourcesOf = (resources: LinuxContainerResources | null | undefined): ser
   cpuShares: resources?.cpuShares ?? 0,
   memoryLimitInBytes: resources?.memoryLimitInBytes ?? 0,
 });
+
+const securityContextOf = (
+  context: LinuxContainerSecurityContext | null | undefined,
+): Pick<service.ContainerConfig, 'securityContext'> => {
+  if (!context) return {};
+  const { runAsUser, runAsGroup, runAsUsername, supplementalGroups, readonlyRootfs } = context;
+  return {
+    securityContext: {
+      ...(runAsUser ? { runAsUser: runAsUser.value } : {}),
+      ...(runAsGroup ? { runAsGroup: runAsGroup.value } : {}),
+      runAsUsername,
+      supplementalGroups,
+      readonlyRootfs,
+    },
+  };
+};
 
 /** As containerd: a host path that is not there becomes a folder. */
 async function prepareMount(mount: RequestedMount): Promise<service.Mount> {

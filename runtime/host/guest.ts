@@ -1,14 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { messageOf, WasmletError } from '../../base/errors.ts';
-import { createPreview1 } from '../../wasi/preview1/index.ts';
+import { POSIX_MODULE } from '../../wasi/posix/name.ts';
+import { createPreview1, type Preview1 } from '../../wasi/preview1/index.ts';
 import { WasiExit } from '../../wasi/wasi.ts';
 import type { OutputSink, WasiContext } from '../../wasi/wasi.ts';
 import { GuestTrap } from '../engine/engine.ts';
-import type { CompiledModule, Guest } from '../engine/engine.ts';
+import type { CompiledModule, Guest, HostImports } from '../engine/engine.ts';
 import { engineFor } from '../engine/index.ts';
 import { findExecutable } from './executable.ts';
+import { takeIdentity } from './guest-identity.ts';
 import type { ContainerExit } from './exit-record.ts';
 import type { GuestStart } from './protocol.ts';
+import { processSignals } from './process-signals.ts';
 import { timeNow } from './timestamp.ts';
 
 /** 128 + SIGABRT, as a process ends that hits its own trap. */
@@ -43,6 +46,10 @@ function contextOf(start: GuestStart, output: GuestOutput): WasiContext {
     stdout: output.stdout,
     stderr: output.stderr,
     tty: start.tty,
+    readonlyRoot: start.readonlyRoot ?? false,
+    ...(start.identity === undefined ? {} : { identity: start.identity }),
+    hostname: start.hostname ?? '',
+    signals: processSignals,
   };
 }
 
@@ -52,6 +59,19 @@ function checkCommand(module: CompiledModule): void {
     'InvalidArgument',
     `the module exports no function ${ENTRY}: it is a library (a WASI reactor), not a command; build it as a command`,
   );
+}
+
+/** What lies beyond Preview 1; only loaded for a guest that imports it. */
+async function extensionFor(module: CompiledModule, wasi: Preview1, start: GuestStart): Promise<HostImports> {
+  if (!module.imports.some((wanted) => wanted.module === POSIX_MODULE)) return {};
+  if (start.posixExtension === false) {
+    throw new WasmletError(
+      'FailedPrecondition',
+      `the module imports ${POSIX_MODULE}, which this node does not offer: posixExtension is false in its configuration`,
+    );
+  }
+  const { posixImports } = await import('../../wasi/posix/index.ts');
+  return posixImports(wasi.state);
 }
 
 /**
@@ -65,7 +85,10 @@ export async function loadGuest(start: GuestStart, output: GuestOutput): Promise
   checkCommand(module);
   const wasi = createPreview1(contextOf(start, output));
   try {
-    const guest = await module.instantiate(wasi.imports);
+    const imports = { ...wasi.imports, ...(await extensionFor(module, wasi, start)) };
+    // What follows is the guest's doing; until here the host opened what only the host may.
+    if (start.identity !== undefined) takeIdentity(start.identity);
+    const guest = await module.instantiate(imports);
     wasi.setMemory(guest.memory);
     return { guest, [Symbol.dispose]: () => wasi[Symbol.dispose]() };
   } catch (error) {

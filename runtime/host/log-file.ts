@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
+import { asHost } from './guest-identity.ts';
 import { isDiskFull } from './partial.ts';
 import { rotate } from './rotation.ts';
 
@@ -84,7 +85,7 @@ export class LogFile {
   }
 
   #reopen(): void {
-    const fd = openSync(this.#path, 'a', 0o640);
+    const fd = asHost(() => openSync(this.#path, 'a', 0o640));
     closeSync(this.#fd);
     this.#fd = fd;
     ({ size: this.#size, ino: this.#inode } = fstatSync(fd));
@@ -92,7 +93,7 @@ export class LogFile {
 
   #rotate(): void {
     try {
-      rotate(this.#path, this.#limits.maxFiles, new Date());
+      asHost(() => rotate(this.#path, this.#limits.maxFiles, new Date()));
       this.#reopen();
       this.#rotateAt = this.#limits.maxSize;
     } catch {

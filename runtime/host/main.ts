@@ -3,6 +3,7 @@ import { receiveRequest, tell } from './channel.ts';
 import { runCommand } from './command.ts';
 import { START_ERROR_EXIT_CODE, writeExit } from './exit-record.ts';
 import type { ContainerExit } from './exit-record.ts';
+import { asHost } from './guest-identity.ts';
 import { loadGuest, runGuest } from './guest.ts';
 import { LogWriter } from './log-writer.ts';
 import { HOST_PROTOCOL_VERSION } from './protocol.ts';
@@ -11,8 +12,8 @@ import { timeNow } from './timestamp.ts';
 
 /**
  * The host process: one container, or one command in a container. It is started before it is needed (the warm pool),
- * waits for its one request, runs the guest, notes the end and ends. It handles no signal: SIGTERM's default ends it at once, also while the
- * guest computes.
+ * waits for its one request, runs the guest, notes the end and ends. It handles no signal but those that its guest has
+ * subscribed to: SIGTERM's default ends it at once, also while the guest computes.
  *
  * What it imports is memory of every pod: node:net would be 0.5 MB, node:crypto 1.4 MB, Node's loader of ES modules
  * 0.8 MB. So it reads and writes its messages synchronously, and its bundle is a CommonJS script.
@@ -47,7 +48,7 @@ const startError = (message: string): ContainerExit => ({
 /** Runs a container and notes how it ended: the supervisor may be gone by then. */
 async function runContainer(start: HostStart): Promise<number> {
   const exit = await run(start);
-  writeExit(start.directory, exit);
+  asHost(() => writeExit(start.directory, exit));
   if (exit.reason === 'StartError') {
     tell({ v: HOST_PROTOCOL_VERSION, type: 'startFailed', message: exit.message });
   }
@@ -58,6 +59,8 @@ async function main(): Promise<number> {
   const request = receiveRequest();
   if (!request) return 0;
   process.title = request.title;
+  // The guest has an umask of its own; the host's own files are created with the mode that they get.
+  process.umask(0);
   if (request.v !== HOST_PROTOCOL_VERSION) {
     const message = `this host speaks version ${HOST_PROTOCOL_VERSION} of the protocol, the supervisor ${request.v}`;
     tell({ v: HOST_PROTOCOL_VERSION, type: 'startFailed', message });

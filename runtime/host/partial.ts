@@ -1,6 +1,7 @@
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../base/errors.ts';
+import { asHost } from './guest-identity.ts';
 import { MAX_LINE_BYTES } from './log-format.ts';
 
 /**
@@ -34,7 +35,7 @@ export class PartialFile {
     const saved = this.#saved[slot];
     if (length === saved) return;
     try {
-      this.#fd ??= openSync(this.#path, 'w', 0o600);
+      this.#fd ??= asHost(() => openSync(this.#path, 'w', 0o600));
       writeSync(this.#fd, bytes, saved, length - saved, slot * SLOT_BYTES + LENGTH_BYTES + saved);
       this.#writeLength(this.#fd, slot, length);
     } catch (error) {
@@ -59,7 +60,7 @@ export class PartialFile {
     if (this.#fd === undefined) return;
     closeSync(this.#fd);
     this.#fd = undefined;
-    rmSync(this.#path, { force: true });
+    asHost(() => rmSync(this.#path, { force: true }));
   }
 }
 

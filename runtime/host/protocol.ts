@@ -1,3 +1,5 @@
+import type { WasiIdentity } from '../../wasi/wasi.ts';
+
 /**
  * What supervisor and host say to each other: JSON lines, each with the protocol's version, over the pair of sockets
  * that the host is born with (descriptor 3). The host's own listening socket carries nothing: it stands for the life
@@ -33,6 +35,13 @@ export interface GuestStart {
   readonly workingDir: string;
   readonly mounts: readonly { readonly containerPath: string; readonly hostPath: string; readonly readonly: boolean }[];
   readonly tty: boolean;
+  /** Who the guest is; without it, root. */
+  readonly identity?: WasiIdentity;
+  readonly hostname?: string;
+  /** Whether '/' takes no changes. */
+  readonly readonlyRoot?: boolean;
+  /** Whether it may import wasmlet_posix_v1; without a word of it, it may. */
+  readonly posixExtension?: boolean;
 }
 
 /** Run a container: its output goes to its log, its end is noted in its folder, and it outlives the supervisor. */

@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { cp, mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, WasmletError } from '../../base/errors.ts';
@@ -19,9 +18,11 @@ import { repairLog } from './log-repair.ts';
 import { removeHostFiles } from './pool.ts';
 import { configPath, CONTAINER_RECORD, hostErrorPath, readExit, rootPath, STATE_RECORD, statePath } from './records.ts';
 import type { ContainerRecord, StateRecord } from './records.ts';
+import { makeRootFolder } from './root-folder.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { processUsage } from './stats.ts';
 import type { ProcessUsage } from './stats.ts';
+import { resolveIdentity } from './user.ts';
 
 /** A module of tens of megabytes compiles in seconds on a busy machine; a host that needs longer hangs. */
 const START_TIMEOUT_MS = 120_000;
@@ -34,6 +35,7 @@ export interface ContainerOwner {
   readonly id: string;
   readonly metadata: PodSandboxMetadata;
   readonly logDirectory: string;
+  readonly hostname: string;
   readonly engine: 'v8' | 'interpreter';
   readonly ready: boolean;
 }
@@ -86,16 +88,10 @@ export class ContainerEntry {
 
   /** Writes the container's files: its record and its root folder, a copy of the image's tree. */
   async create(): Promise<void> {
-    const root = rootPath(this.directory);
+    // A user that the image does not know is better told now than at the start.
+    this.#identity();
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
-    if (this.config.image.tree === undefined) await mkdir(root, { mode: 0o755 });
-    else {
-      await cp(this.config.image.tree, root, {
-        recursive: true,
-        verbatimSymlinks: true,
-        mode: constants.COPYFILE_FICLONE,
-      });
-    }
+    await makeRootFolder(rootPath(this.directory), this.config.image.tree);
     // Written last: a folder without a record is what a broken-off creation has left.
     await writeRecord(configPath(this.directory), CONTAINER_RECORD, this.#record);
     this.#emit('CONTAINER_CREATED_EVENT');
@@ -176,7 +172,16 @@ export class ContainerEntry {
       workingDir: config.workingDir === '' ? '/' : config.workingDir,
       mounts: config.mounts,
       tty: config.tty,
+      ...this.#identity(),
+      hostname: owner.hostname,
+      readonlyRoot: config.securityContext?.readonlyRootfs ?? false,
+      posixExtension: this.#context.policy.posixExtension,
     };
+  }
+
+  #identity(): Pick<GuestStart, 'identity'> {
+    const { securityContext, image } = this.config;
+    return securityContext === undefined ? {} : { identity: resolveIdentity(securityContext, image.tree) };
   }
 
   /**

@@ -10,6 +10,8 @@ export interface SupervisorContext {
   readonly pool: HostPool;
   readonly events: EventHub;
   readonly logger: Logger;
+  /** What guests may do; as the agent has configured it last. */
+  readonly policy: { posixExtension: boolean };
   /** Ends with the supervisor: what watches hosts then lets go of them. */
   readonly signal: AbortSignal;
 }

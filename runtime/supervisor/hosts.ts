@@ -52,10 +52,10 @@ export function hostSocketPath(runDirectory: string, id: string): string {
 export const pooledErrorPath = (runDirectory: string, id: string): string => join(runDirectory, `${id}.stderr`);
 
 /**
- * Warnings would only fill host.stderr. A small young generation keeps a busy guest's host small; none of V8's other
+ * Warnings would only fill host.stderr. SIGUSR1 is the guest's and starts no debugger. A small young generation keeps a busy guest's host small; none of V8's other
  * flags makes one that sleeps smaller (measured: docs/RATIONALE.md).
  */
-const NODE_FLAGS = ['--no-warnings', '--max-semi-space-size=1'];
+const NODE_FLAGS = ['--no-warnings', '--disable-sigusr1', '--max-semi-space-size=1'];
 
 /** A listening socket that a host inherits. */
 interface LifeSocket extends Disposable {

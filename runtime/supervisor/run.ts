@@ -56,6 +56,7 @@ export async function runSupervisor(
     pool,
     events: new EventHub(),
     logger,
+    policy: { posixExtension: options.posixExtension ?? true },
     signal: stopped.signal,
   };
   const runtime = new Runtime(context, options);

@@ -26,6 +26,8 @@ export interface Handlers {
     Record<string, { readonly engine: 'v8' | 'interpreter'; readonly isolation: 'process' | 'shared' }>
   >;
   readonly defaultHandler: string;
+  /** Whether guests may import wasmlet_posix_v1; by default they may. */
+  readonly posixExtension?: boolean;
 }
 
 /** The version of service.ts. */
@@ -73,6 +75,7 @@ export class Runtime {
   /** Sandboxes that run go on as they began. */
   configure(handlers: Handlers): void {
     this.#handlers = handlers;
+    this.context.policy.posixExtension = handlers.posixExtension ?? true;
   }
 
   async runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string> {

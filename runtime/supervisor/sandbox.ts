@@ -40,6 +40,10 @@ export class SandboxEntry implements ContainerOwner {
     return this.#record.config.logDirectory;
   }
 
+  get hostname(): string {
+    return this.#record.config.hostname;
+  }
+
   get engine(): 'v8' | 'interpreter' {
     return this.#record.engine;
   }
