@@ -15,9 +15,11 @@ export const EVENT_REASONS = {
   Killing: ['Normal', 'container', 'A container is being ended, and why.'],
   Failed: ['Warning', 'container', 'A pull or a start failed; the message says how.'],
   BackOff: ['Warning', 'container', 'A pull (then of type Normal) or a restart waits for its back-off.'],
-  Unhealthy: ['Warning', 'container', 'A probe failed.'],
+  Unhealthy: ['Warning', 'container', 'A probe failed, or could not be made.'],
+  ProbeWarning: ['Warning', 'container', 'A probe succeeded, but was redirected to another host.'],
   FailedPostStartHook: ['Warning', 'container', 'The postStart hook failed; the container is ended.'],
   FailedPreStopHook: ['Warning', 'container', 'The preStop hook failed; the container is ended all the same.'],
+  LifecycleHTTPFallback: ['Warning', 'pod', 'An HTTPS hook was answered in plain HTTP, and sent again so.'],
   // pods
   FailedMount: ['Warning', 'pod', 'A volume could not be set up; it is tried again.'],
   FailedCreatePodSandBox: ['Warning', 'pod', 'The sandbox could not be made; it is tried again.'],

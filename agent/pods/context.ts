@@ -42,6 +42,8 @@ export interface PodContext {
 export interface ProbeSupervisor extends ProbeResults {
   /** Probes what runs and is not probed yet; ends the probes of what does not run any more. */
   update(pod: Pod, running: readonly ProbedContainer[], podIP: string, onChange: () => void): void;
+  /** The pod is about to end: only whether it is ready still matters. */
+  stopLivenessAndStartup(podUid: string): void;
   /** Ends all probes of a pod. */
   remove(podUid: string): void;
 }

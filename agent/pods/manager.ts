@@ -124,7 +124,7 @@ class Manager implements PodManager {
       environment: this.#options.environment,
       objects: this.#options.objects,
       images: createImagePuller({ images, recorder }),
-      probes: createProbeSupervisor(recorder),
+      probes: createProbeSupervisor(runtime, recorder),
       restartBackoff: new KeyedBackoff(INITIAL_RESTART_MS, parseDuration(config.maxContainerRestartPeriod)),
       hostIPs: () => this.#options.node.hostIPs(),
       runtimeHandlerOf: (pod) => this.#runtimeHandlerOf(pod),

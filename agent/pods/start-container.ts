@@ -14,6 +14,7 @@ import { wholeValue } from './quantity.ts';
 import { latestOf, type PodRuntimeStatus } from './runtime-cache.ts';
 import { containerReference, identityOf } from './spec.ts';
 import { makeTerminationMount } from './termination-message.ts';
+import { killContainer } from './termination.ts';
 
 /** Why a container was not started, in state.waiting's words. */
 export class StartError extends Error {
@@ -165,16 +166,24 @@ async function runPostStart(context: PodContext, request: StartRequest, id: stri
   const { pod, container, runtimeStatus, signal } = request;
   const hook = container.lifecycle?.postStart;
   if (!hook) return;
+  const { runtime, recorder } = context;
   const host = podIPsOf(runtimeStatus, context.hostIPs())[0] ?? context.hostIPs()[0] ?? '127.0.0.1';
   try {
-    await runHook(hook, { container, host, signal });
+    await runHook(hook, { pod, container, containerId: id, host, runtime, recorder, signal });
   } catch (error) {
     signal.throwIfAborted();
     const reference = containerReference(pod, container.name);
     // The text is the server's and may hold what others must not read.
-    context.recorder.record(reference, 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
-    context.recorder.record(reference, 'Normal', 'Killing', 'FailedPostStartHook');
-    await context.runtime.stopContainer(id, pod.spec?.terminationGracePeriodSeconds ?? 30);
+    recorder.record(reference, 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
+    await killContainer(context, {
+      pod,
+      id,
+      name: container.name,
+      message: 'FailedPostStartHook',
+      reason: 'FailedPostStartHook',
+      host,
+      signal,
+    });
     throw new StartError('PostStartHookError', messageOf(error), { cause: error });
   }
 }

@@ -46,9 +46,9 @@ export async function killContainer(context: PodContext, request: KillContainerR
   }
   const endsAt = performance.now() + (request.gracePeriod ?? graceFor(pod, container, request.reason)) * 1000;
   const secondsLeft = (): number => (endsAt - performance.now()) / 1000;
-  if (container?.lifecycle?.preStop && secondsLeft() > 0 && !request.announced) {
-    await runPreStop(context, request, container, secondsLeft());
-  }
+  const runsPreStop = container?.lifecycle?.preStop && secondsLeft() > 0 && !request.announced;
+  await using preStop = runsPreStop ? startPreStop(context, request, container) : undefined;
+  await preStop?.endsWithin(secondsLeft());
   if (request.waitForTurn && secondsLeft() > 0) await request.waitForTurn(secondsLeft());
   throwIfCut(signal, name);
   // As the kubelet: always at least two seconds between the two signals.
@@ -72,24 +72,44 @@ function graceFor(pod: Pod, container: Container | undefined, reason: KillReason
   return ofPod;
 }
 
-async function runPreStop(
-  context: PodContext,
-  request: KillContainerRequest,
-  container: Container,
-  seconds: number,
-): Promise<void> {
-  const hook = container.lifecycle?.preStop;
-  if (!hook) return;
-  const limit = AbortSignal.any([request.signal, AbortSignal.timeout(Math.max(1, seconds * 1000))]);
-  try {
-    await runHook(hook, { container, host: request.host, signal: limit });
-  } catch (error) {
-    if (limit.aborted) return;
-    context.logger.warn('a preStop hook failed', { container: container.name, error: messageOf(error) });
-    const reference = containerReference(request.pod, container.name);
-    context.recorder.record(reference, 'Warning', 'FailedPreStopHook', 'PreStopHook failed');
-  }
+interface RunningHook extends AsyncDisposable {
+  /** Waits for it, but not longer than the grace period: then the container is ended while its hook runs on. */
+  endsWithin(seconds: number): Promise<void>;
 }
+
+/** Starts the preStop hook. Disposed of once the container is gone, it ends what the hook is still about. */
+function startPreStop(context: PodContext, request: KillContainerRequest, container: Container): RunningHook {
+  const { pod, id, host } = request;
+  const { runtime, recorder } = context;
+  const gone = new AbortController();
+  const signal = AbortSignal.any([request.signal, gone.signal]);
+  const hook = container.lifecycle?.preStop ?? {};
+  const ended = runHook(hook, { pod, container, containerId: id, host, runtime, recorder, signal }).catch(
+    (error: unknown) => {
+      if (signal.aborted) return;
+      context.logger.warn('a preStop hook failed', { container: container.name, error: messageOf(error) });
+      recorder.record(containerReference(pod, container.name), 'Warning', 'FailedPreStopHook', 'PreStopHook failed');
+    },
+  );
+  const endsWithin = async (seconds: number): Promise<void> => {
+    const waited = new AbortController();
+    const limit = sleep(seconds * 1000, AbortSignal.any([request.signal, waited.signal]));
+    await Promise.race([ended, limit]);
+    waited.abort();
+  };
+  return {
+    endsWithin,
+    async [Symbol.asyncDispose]() {
+      // A command ends with its container, and the kubelet tells of that as of any failure.
+      if (hook.exec) await endsWithin(SETTLE_SECONDS);
+      gone.abort();
+      await ended;
+    },
+  };
+}
+
+/** How long the runtime may take to tell that a command has ended with its container. */
+const SETTLE_SECONDS = 5;
 
 function throwIfCut(signal: AbortSignal, name: string): void {
   if (signal.aborted) throw new WasmletError('Cancelled', `ending container ${name} was cut short`);

@@ -250,6 +250,7 @@ export class PodWorker {
     signal.throwIfAborted();
     const runs = runningOf(runtimeStatus).length > 0;
     if (runs) this.#publish(runtimeStatus);
+    this.#context.probes.stopLivenessAndStartup(this.identity.uid);
     try {
       await killPod(this.#context, {
         pod: this.#pod,

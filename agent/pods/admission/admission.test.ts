@@ -73,13 +73,6 @@ describe('a pod is refused, and told what to change,', () => {
       'UnsupportedPodSpec',
       /volumeMounts/,
     ],
-    ['for an exec probe', having({ livenessProbe: { exec: { command: ['a'] } } }), 'UnsupportedPodSpec', /httpGet/],
-    [
-      'for an exec hook',
-      having({ lifecycle: { preStop: { exec: { command: ['a'] } } } }),
-      'UnsupportedPodSpec',
-      /preStop hook of type exec/,
-    ],
     [
       'for a device',
       having({ resources: { requests: { 'example.test/gpu': '1' } } }),

@@ -100,8 +100,6 @@ export const specRules: readonly AdmissionRule[] = [
       restartPolicyRules?.some(({ action }) => action === 'RestartAllContainers') &&
       'has a restart rule with action RestartAllContainers, which this node does not offer; use action Restart',
   ),
-  forContainers(execHook),
-  forContainers(unsupportedProbe),
   runtimeHandler,
 ];
 
@@ -129,27 +127,6 @@ function supplementalGroupsPolicy({ pod }: AdmissionInput): Refusal | undefined 
     reason: 'SupplementalGroupsPolicyNotSupported',
     message: 'SupplementalGroupsPolicy=Strict is not supported in this node',
   };
-}
-
-function execHook({ lifecycle }: Container): string | false {
-  const hooks = { postStart: lifecycle?.postStart, preStop: lifecycle?.preStop };
-  for (const [name, hook] of Object.entries(hooks)) {
-    if (hook?.exec) return `has a ${name} hook of type exec, which this node does not offer; use httpGet or sleep`;
-  }
-  return false;
-}
-
-function unsupportedProbe(container: Container): string | false {
-  for (const name of ['startupProbe', 'livenessProbe', 'readinessProbe'] as const) {
-    const probe = container[name];
-    if (probe?.exec) {
-      return `has a ${name} of type exec, which this node does not offer; use httpGet or tcpSocket`;
-    }
-    if (probe?.grpc) {
-      return `has a ${name} of type grpc, which this node does not offer; use httpGet or tcpSocket`;
-    }
-  }
-  return false;
 }
 
 function runtimeHandler({ pod, runtimeHandler: handler, config }: AdmissionInput): Refusal | undefined {

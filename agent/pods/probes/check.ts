@@ -1,72 +1,65 @@
-import { connect } from 'node:net';
-import { Agent, request } from 'undici';
-import { messageOf } from '../../../base/errors.ts';
-import { HTTP1 } from '../../../base/http.ts';
+import type { RuntimeService } from '../../../runtime/service.ts';
 import type { Container } from '../../kube/types.ts';
-import { portOf } from '../hooks.ts';
+import { expand, mappingFor } from '../expansion.ts';
+import { resolvePort } from '../http-get.ts';
+import { checkExec } from './exec.ts';
+import { checkGrpc } from './grpc.ts';
+import { checkHttp } from './http.ts';
+import type { ProbeOutcome } from './outcome.ts';
+import { checkTcp } from './tcp.ts';
 
 export type Probe = NonNullable<Container['livenessProbe']>;
 
 export interface CheckTarget {
   readonly container: Container;
+  readonly containerId: string;
   /** The pod's address, where the probe names none. */
   readonly host: string;
+  readonly runtime: RuntimeService;
   readonly signal: AbortSignal;
 }
 
-/** A server under test need not have a certificate that anyone trusts (pkg/probe/http: InsecureSkipVerify). */
-const agent = new Agent({ ...HTTP1, connect: { rejectUnauthorized: false }, pipelining: 0 });
+/** prober.go: maxProbeRetries. */
+const TRIES = 3;
 
 /**
- * Probes once.
- * @returns undefined when healthy, else what is wrong, for the Unhealthy event
+ * Probes once; what cannot be tried is tried again at once (prober.go, runProbeWithRetries).
+ * @throws Error when there is no outcome: the probe could not be made
  */
-export async function check(probe: Probe, target: CheckTarget): Promise<string | undefined> {
-  const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
-  const signal = AbortSignal.any([target.signal, AbortSignal.timeout(timeoutMs)]);
-  try {
-    if (probe.httpGet) return await checkHttp(probe.httpGet, { ...target, signal });
-    if (probe.tcpSocket) await checkTcp(probe.tcpSocket, { ...target, signal });
-    return undefined;
-  } catch (error) {
-    return signal.aborted ? 'context deadline exceeded (probe timed out)' : messageOf(error);
+export async function check(probe: Probe, target: CheckTarget): Promise<ProbeOutcome> {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await checkOnce(probe, target);
+    } catch (error) {
+      if (tried === TRIES || target.signal.aborted) throw error;
+    }
   }
 }
 
-async function checkHttp(httpGet: NonNullable<Probe['httpGet']>, target: CheckTarget): Promise<string | undefined> {
-  const scheme = (httpGet.scheme ?? 'HTTP').toLowerCase();
-  const host = hostOf(httpGet.host, target);
-  const url = new URL(
-    `${scheme}://${host.includes(':') ? `[${host}]` : host}:${portOf(httpGet.port, target.container)}`,
-  );
-  const [path = '', query = ''] = (httpGet.path ?? '/').split('?', 2);
-  url.pathname = path;
-  url.search = query;
-  const headers = Object.fromEntries((httpGet.httpHeaders ?? []).map(({ name, value }) => [name, value]));
-  const { statusCode, body } = await request(url, {
-    dispatcher: agent,
-    headers: { 'user-agent': 'kube-probe/1.36', accept: '*/*', ...headers },
-    signal: target.signal,
-  });
-  await body.dump({ limit: 10 * 1024, signal: target.signal });
-  return statusCode >= 200 && statusCode < 400 ? undefined : `HTTP probe failed with statuscode: ${statusCode}`;
+async function checkOnce(probe: Probe, target: CheckTarget): Promise<ProbeOutcome> {
+  const { container, containerId, host, runtime } = target;
+  const timeoutSeconds = probe.timeoutSeconds ?? 1;
+  if (probe.exec) {
+    const command = expandStatic(probe.exec.command ?? [], container);
+    // Its own time begins with the command: a runtime that is busy with starting it does not fail the container.
+    return await checkExec(runtime, { containerId, command, timeoutSeconds, signal: target.signal });
+  }
+  const signal = AbortSignal.any([target.signal, AbortSignal.timeout(timeoutSeconds * 1000)]);
+  if (probe.httpGet) return await checkHttp(probe.httpGet, { container, host, purpose: 'probe' }, signal);
+  if (probe.tcpSocket) {
+    const named = probe.tcpSocket.host;
+    const address = named === undefined || named === '' ? host : named;
+    return await checkTcp(address, resolvePort(probe.tcpSocket.port, container), signal);
+  }
+  if (probe.grpc) {
+    const { port, service = '' } = probe.grpc;
+    return await checkGrpc({ host, port, service, timeoutSeconds }, target.signal);
+  }
+  throw new Error(`missing probe handler for ${container.name}`);
 }
 
-function checkTcp(tcpSocket: NonNullable<Probe['tcpSocket']>, target: CheckTarget): Promise<void> {
-  const host = hostOf(tcpSocket.host, target);
-  const port = portOf(tcpSocket.port, target.container);
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, signal: target.signal });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve();
-    });
-    socket.once('error', (error) => {
-      socket.destroy();
-      reject(error);
-    });
-  });
+/** Only variables with a value in the spec itself are known here (ExpandContainerCommandOnlyStatic). */
+function expandStatic(command: readonly string[], { env = [] }: Container): string[] {
+  const mapping = mappingFor(new Map(env.map(({ name, value }) => [name, value ?? ''])));
+  return command.map((argument) => expand(argument, mapping));
 }
-
-const hostOf = (named: string | undefined, { host }: CheckTarget): string =>
-  named === undefined || named === '' ? host : named;

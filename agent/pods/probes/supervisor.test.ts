@@ -1,15 +1,18 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { WasmletError } from '../../../base/errors.ts';
 import type { Container } from '../../kube/types.ts';
 import type { ProbedContainer, ProbeSupervisor } from '../context.ts';
 import { container, makePod } from '../testing/fixtures.ts';
+import { FakeRuntime } from '../testing/fake-runtime.ts';
 import { createProbeSupervisor } from './supervisor.ts';
 
 let server: Server;
 let port: number;
 let statusCode: number;
 let events: string[];
+let runtime: FakeRuntime;
 let probes: ProbeSupervisor;
 
 beforeEach(async () => {
@@ -18,7 +21,8 @@ beforeEach(async () => {
   server = createServer((_request, response) => response.writeHead(statusCode).end());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   ({ port } = server.address() as AddressInfo);
-  probes = createProbeSupervisor({
+  runtime = new FakeRuntime();
+  probes = createProbeSupervisor(runtime, {
     record: (_ref, _type, reason, message) => void events.push(`${reason}: ${message}`),
   });
 });
@@ -61,7 +65,7 @@ test('an open port is enough for tcpSocket, a closed one is not', async () => {
   await new Promise((resolve) => server.close(resolve));
   await begin({ livenessProbe: { tcpSocket: { port }, failureThreshold: 1 } });
   expect(probes.liveness('id-1')).toBe(false);
-  expect(events[0]).toMatch(/^Unhealthy: Liveness probe failed: .*ECONNREFUSED/);
+  expect(events).toEqual([`Unhealthy: Liveness probe failed: dial tcp 127.0.0.1:${port}: connect: connection refused`]);
 });
 
 test('nothing else is probed before the container has started up', async () => {
@@ -90,4 +94,104 @@ test('results go with their container', async () => {
   await begin({ readinessProbe: { httpGet: { port } } });
   probes.update(makePod(), [], '127.0.0.1', () => undefined);
   expect(probes.readiness('id-1')).toBeUndefined();
+});
+
+const ended =
+  (exitCode: number, stdout = '', stderr = '') =>
+  () =>
+    Promise.resolve({ stdout: Buffer.from(stdout), stderr: Buffer.from(stderr), exitCode });
+
+test('a command that ends with 0 makes its container ready; variables of the spec are filled in', async () => {
+  await begin({
+    env: [{ name: 'FILE', value: '/tmp/ready' }],
+    readinessProbe: { exec: { command: ['cat', '$(FILE)', '$(HOSTNAME)'] } },
+  });
+  expect(probes.readiness('id-1')).toBe(true);
+  expect(runtime.execs).toEqual([['id-1', 'cat', '/tmp/ready', '$(HOSTNAME)']]);
+});
+
+test('a command that ends otherwise fails its probe with what it wrote', async () => {
+  runtime.execResult = ended(1, 'out;', 'err');
+  await begin({ livenessProbe: { exec: { command: ['false'] }, failureThreshold: 1 } });
+  expect(probes.liveness('id-1')).toBe(false);
+  expect(events).toEqual(['Unhealthy: Liveness probe failed: out;err']);
+});
+
+test('a command that takes too long fails its probe', async () => {
+  runtime.execResult = () => Promise.reject(new WasmletError('DeadlineExceeded', 'timeout'));
+  await begin({ livenessProbe: { exec: { command: ['sleep', '9'] }, timeoutSeconds: 3, failureThreshold: 1 } });
+  expect(events).toEqual(['Unhealthy: Liveness probe failed: command timed out: "sleep 9" timed out after 3s']);
+});
+
+test('a command that cannot be run is tried three times, told of, and decides nothing', async () => {
+  runtime.execResult = () => Promise.reject(new WasmletError('FailedPrecondition', 'no such program'));
+  void begin({ livenessProbe: { exec: { command: ['nope'] }, failureThreshold: 1 } });
+  await vi.waitFor(() => expect(events).toHaveLength(1));
+  expect(runtime.execs).toHaveLength(3);
+  expect(probes.liveness('id-1')).toBeUndefined();
+  expect(events).toEqual([
+    'Unhealthy: Liveness probe errored and resulted in unknown state: ' +
+      'rpc error: code = FailedPrecondition desc = no such program',
+  ]);
+});
+
+test('readiness is probed as soon as the container has started up', async () => {
+  const requests = vi.fn();
+  server.on('request', requests);
+  let changes = 0;
+  const pod = makePod({
+    containers: [
+      container('app', {
+        startupProbe: { exec: { command: ['started'] }, periodSeconds: 3600 },
+        readinessProbe: { httpGet: { port }, periodSeconds: 3600 },
+      }),
+    ],
+  });
+  await new Promise<void>((resolve) =>
+    probes.update(pod, [running], '127.0.0.1', () => (++changes === 2 ? resolve() : undefined)),
+  );
+  expect([probes.startup('id-1'), probes.readiness('id-1')]).toEqual([true, true]);
+});
+
+test('a pod that is about to end is not probed for life any more, but still for readiness', async () => {
+  runtime.execResult = () => new Promise(() => undefined);
+  const changed = begin({
+    startupProbe: { exec: { command: ['started'] } },
+    readinessProbe: { httpGet: { port } },
+    livenessProbe: { exec: { command: ['alive'] }, failureThreshold: 1 },
+  });
+  probes.stopLivenessAndStartup('uid-1');
+  expect(probes.startup('id-1')).toBe(true);
+  await changed;
+  expect(probes.readiness('id-1')).toBe(true);
+  expect(runtime.execs).toEqual([['id-1', 'started']]);
+});
+
+test('a redirect to another host is a success with a warning; one on the same host is followed', async () => {
+  server.removeAllListeners('request');
+  server.on('request', ({ url }, response) => {
+    const location = url === '/same' ? '/elsewhere' : 'http://other.test/';
+    response.writeHead(302, { location }).end('moved');
+  });
+  await begin({ readinessProbe: { httpGet: { port, path: '/same' } } });
+  expect(probes.readiness('id-1')).toBe(true);
+  expect(events).toEqual(['ProbeWarning: Readiness probe warning: Probe terminated redirects, Response body: moved']);
+});
+
+test('a server that does not answer in time fails its probe, in the words of the kubelet', async () => {
+  server.removeAllListeners('request');
+  await begin({ livenessProbe: { httpGet: { port, path: '/slow' }, failureThreshold: 1 } });
+  expect(events).toEqual([
+    `Unhealthy: Liveness probe failed: Get "http://127.0.0.1:${port}/slow": ` +
+      'context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
+  ]);
+  server.closeAllConnections();
+});
+
+test('a port by a name that the container does not have cannot be probed', async () => {
+  void begin({ readinessProbe: { tcpSocket: { port: 'web' } } });
+  await vi.waitFor(() => expect(events).toHaveLength(1));
+  expect(events[0]).toBe(
+    'Unhealthy: Readiness probe errored and resulted in unknown state: strconv.Atoi: parsing "web": invalid syntax',
+  );
 });

@@ -1,8 +1,12 @@
+import { messageOf } from '../../../base/errors.ts';
+import type { RuntimeService } from '../../../runtime/service.ts';
+import type { EventReason } from '../../kube/event-reasons.ts';
 import { sleep } from '../../kube/backoff.ts';
 import type { Container, Pod } from '../../kube/types.ts';
 import type { EventRecorder, ProbedContainer, ProbeSupervisor } from '../context.ts';
 import { containerReference, findContainer, identityOf } from '../spec.ts';
 import { check, type Probe } from './check.ts';
+import type { ProbeOutcome } from './outcome.ts';
 
 type ProbeKind = 'startup' | 'liveness' | 'readiness';
 
@@ -15,7 +19,11 @@ const PROBES: readonly (readonly [ProbeKind, 'startupProbe' | 'livenessProbe' | 
 interface Watched {
   readonly podUid: string;
   readonly stop: AbortController;
+  /** Ends the startup and the liveness probe alone: the pod is about to end. */
+  readonly stopSome: AbortController;
   readonly results: Map<ProbeKind, boolean>;
+  /** Resolves when the container has started up; at once without a startup probe. */
+  readonly started: PromiseWithResolvers<undefined>;
 }
 
 /** Outcomes in a row. */
@@ -25,24 +33,29 @@ interface Counts {
 }
 
 interface ProbeRun {
+  readonly kind: ProbeKind;
+  readonly probe: Probe;
   readonly pod: Pod;
   readonly container: Container;
   readonly running: ProbedContainer;
   readonly host: string;
   readonly watched: Watched;
+  readonly signal: AbortSignal;
   readonly onChange: () => void;
 }
 
-/** Probes of httpGet and tcpSocket, one loop per probe and container (pkg/kubelet/prober). */
-export function createProbeSupervisor(recorder: EventRecorder): ProbeSupervisor {
-  return new Prober(recorder);
+/** Runs the probes of containers: one loop per probe and container (pkg/kubelet/prober). */
+export function createProbeSupervisor(runtime: RuntimeService, recorder: EventRecorder): ProbeSupervisor {
+  return new Prober(runtime, recorder);
 }
 
 class Prober implements ProbeSupervisor {
+  readonly #runtime: RuntimeService;
   readonly #recorder: EventRecorder;
   readonly #watched = new Map<string, Watched>();
 
-  constructor(recorder: EventRecorder) {
+  constructor(runtime: RuntimeService, recorder: EventRecorder) {
+    this.#runtime = runtime;
     this.#recorder = recorder;
   }
 
@@ -60,10 +73,11 @@ class Prober implements ProbeSupervisor {
       const container = findContainer(pod, one.name);
       if (!container || this.#watched.has(one.id) || !PROBES.some(([, field]) => container[field])) continue;
       const watched = this.#add(uid, container, one);
-      const run = { pod, container, running: one, host: podIP, watched, onChange };
       for (const [kind, field] of PROBES) {
         const probe = container[field];
-        if (probe) void this.#probe(kind, probe, run);
+        if (!probe) continue;
+        const signal = kind === 'readiness' ? watched.stop.signal : watched.stopSome.signal;
+        void this.#probe({ kind, probe, pod, container, running: one, host: podIP, watched, signal, onChange });
       }
     }
   }
@@ -72,17 +86,31 @@ class Prober implements ProbeSupervisor {
     for (const [id, watched] of this.#watched) if (watched.podUid === podUid) this.#end(id, watched);
   }
 
+  stopLivenessAndStartup(podUid: string): void {
+    for (const watched of this.#watched.values()) {
+      if (watched.podUid !== podUid) continue;
+      watched.stopSome.abort();
+      // As the kubelet: what nobody asks for any more counts as passed.
+      if (!watched.results.has('startup')) watched.results.set('startup', true);
+      watched.started.resolve(undefined);
+    }
+  }
+
   #add(podUid: string, container: Container, running: ProbedContainer): Watched {
     const results = new Map<ProbeKind, boolean>();
+    const started = Promise.withResolvers<undefined>();
+    if (!container.startupProbe || running.wasStarted) started.resolve(undefined);
     if (container.startupProbe && running.wasStarted) results.set('startup', true);
     if (container.readinessProbe) results.set('readiness', running.wasReady);
-    const watched = { podUid, stop: new AbortController(), results };
+    const watched = { podUid, stop: new AbortController(), stopSome: new AbortController(), results, started };
     this.#watched.set(running.id, watched);
     return watched;
   }
 
-  #end(id: string, { stop }: Watched): void {
+  #end(id: string, { stop, stopSome, started }: Watched): void {
     stop.abort();
+    stopSome.abort();
+    started.resolve(undefined);
     this.#watched.delete(id);
   }
 
@@ -90,32 +118,49 @@ class Prober implements ProbeSupervisor {
     return this.#watched.get(id)?.results.get(kind);
   }
 
-  async #probe(kind: ProbeKind, probe: Probe, run: ProbeRun): Promise<void> {
-    const { signal } = run.watched.stop;
-    const delayMs = Date.parse(run.running.startedAt) + (probe.initialDelaySeconds ?? 0) * 1000 - Date.now();
+  async #probe(run: ProbeRun): Promise<void> {
+    const { kind, probe, running, watched, signal } = run;
+    const delayMs = Date.parse(running.startedAt) + (probe.initialDelaySeconds ?? 0) * 1000 - Date.now();
     if (delayMs > 0 && !(await sleep(delayMs, signal))) return;
+    // Until it has started up, a container is asked for nothing else; then at once.
+    if (kind !== 'startup') await watched.started.promise;
     const counts: Counts = { passes: 0, failures: 0 };
-    while (!isSettled(kind, run.watched)) {
-      if (mayProbe(kind, run)) await this.#probeOnce(kind, probe, run, counts);
-      if (!(await sleep((probe.periodSeconds ?? 10) * 1000, signal))) return;
+    const periodMs = (probe.periodSeconds ?? 10) * 1000;
+    while (!signal.aborted && !isSettled(kind, watched)) {
+      const due = performance.now() + periodMs;
+      await this.#probeOnce(run, counts);
+      if (!(await sleep(Math.max(0, due - performance.now()), signal))) return;
     }
   }
 
-  async #probeOnce(kind: ProbeKind, probe: Probe, run: ProbeRun, counts: Counts): Promise<void> {
-    const { signal } = run.watched.stop;
-    const wrong = await check(probe, { container: run.container, host: run.host, signal });
-    if (signal.aborted) return;
-    counts.passes = wrong === undefined ? counts.passes + 1 : 0;
-    counts.failures = wrong === undefined ? 0 : counts.failures + 1;
-    if (wrong !== undefined) this.#recordUnhealthy(kind, run, wrong);
-    if (counts.passes >= (probe.successThreshold ?? 1)) note(kind, true, run);
-    if (counts.failures >= (probe.failureThreshold ?? 3)) note(kind, false, run);
+  async #probeOnce(run: ProbeRun, counts: Counts): Promise<void> {
+    const outcome = await this.#outcome(run);
+    // Without an outcome nothing is known, for better or worse.
+    if (!outcome || run.signal.aborted) return;
+    const passed = outcome.result !== 'failure';
+    counts.passes = passed ? counts.passes + 1 : 0;
+    counts.failures = passed ? 0 : counts.failures + 1;
+    if (!passed) this.#record(run, 'Unhealthy', `failed: ${outcome.output}`);
+    else if (outcome.result === 'warning') this.#record(run, 'ProbeWarning', `warning: ${outcome.output}`);
+    if (counts.passes >= (run.probe.successThreshold ?? 1)) note(run, true);
+    if (counts.failures >= (run.probe.failureThreshold ?? 3)) note(run, false);
   }
 
-  #recordUnhealthy(kind: ProbeKind, { pod, container }: ProbeRun, wrong: string): void {
+  async #outcome(run: ProbeRun): Promise<ProbeOutcome | undefined> {
+    const { probe, container, running, host, signal } = run;
+    try {
+      return await check(probe, { container, containerId: running.id, host, runtime: this.#runtime, signal });
+    } catch (error) {
+      if (!signal.aborted) {
+        this.#record(run, 'Unhealthy', `errored and resulted in unknown state: ${messageOf(error)}`);
+      }
+      return undefined;
+    }
+  }
+
+  #record({ kind, pod, container }: ProbeRun, reason: EventReason, what: string): void {
     const name = `${kind[0]?.toUpperCase() ?? ''}${kind.slice(1)}`;
-    const message = `${name} probe failed: ${wrong}`;
-    this.#recorder.record(containerReference(pod, container.name), 'Warning', 'Unhealthy', message);
+    this.#recorder.record(containerReference(pod, container.name), 'Warning', reason, `${name} probe ${what}`);
   }
 }
 
@@ -125,12 +170,9 @@ function isSettled(kind: ProbeKind, { results }: Watched): boolean {
   return kind === 'liveness' && results.get('liveness') === false;
 }
 
-/** Until it has started up, a container is asked for nothing else. */
-const mayProbe = (kind: ProbeKind, { container, watched }: ProbeRun): boolean =>
-  kind === 'startup' || !container.startupProbe || watched.results.get('startup') === true;
-
-function note(kind: ProbeKind, healthy: boolean, { watched, onChange }: ProbeRun): void {
+function note({ kind, watched, onChange }: ProbeRun, healthy: boolean): void {
   if (watched.results.get(kind) === healthy) return;
   watched.results.set(kind, healthy);
+  if (kind === 'startup' && healthy) watched.started.resolve(undefined);
   onChange();
 }
