@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { LogFile } from './log-file.ts';
 import { testFolder } from '../test-folder.ts';
 
 test('a write that does not fit is cut at the border of an entry, and the loss is told once there is room', () => {
@@ -30,4 +31,30 @@ test('a write that does not fit is cut at the border of an entry, and the loss i
   expect(text.length % 100).toBe(0);
   expect(text.length).toBeGreaterThan(0);
   expect(text.length + dropped).toBe(1500);
+});
+
+/** A log that others rotate is looked for once in a millisecond. */
+function nextMillisecond(): void {
+  const now = Date.now();
+  while (Date.now() === now);
+}
+
+test('a log that others rotate goes on where it was moved to, until another file stands at its path', () => {
+  using folder = testFolder();
+  const path = join(folder.path, '0.log');
+  const file = new LogFile(path, { maxSize: 0, maxFiles: 0 });
+  const write = (text: string) => {
+    nextMillisecond();
+    file.append(Buffer.from(text), text.length);
+  };
+  write('one\n');
+  renameSync(path, `${path}.1`);
+  write('two\n');
+  expect(existsSync(path)).toBe(false);
+  writeFileSync(path, '');
+  write('three\n');
+  write('four\n');
+  file.close();
+  expect(readFileSync(`${path}.1`, 'utf8')).toBe('one\ntwo\n');
+  expect(readFileSync(path, 'utf8')).toBe('three\nfour\n');
 });

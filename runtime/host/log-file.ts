@@ -25,6 +25,7 @@ export class LogFile {
   #fd: number;
   #size: number;
   #inode: number;
+  #lookedAt = 0;
   /** Set ahead of maxSize after a rotation failed, so as not to try at every write. */
   #rotateAt: number;
   #dropped = 0;
@@ -75,9 +76,13 @@ export class LogFile {
     this.#dropped += length - whole;
   }
 
+  /** Looked at once in a millisecond: at each of a flood of writes it would double their cost. */
   #followPath(): void {
+    const now = Date.now();
+    if (now === this.#lookedAt) return;
+    this.#lookedAt = now;
     try {
-      const there = statSync(this.#path, { throwIfNoEntry: false });
+      const there = asHost(() => statSync(this.#path, { throwIfNoEntry: false }));
       if (there !== undefined && there.ino !== this.#inode) this.#reopen();
     } catch {
       // Taken away again in this moment, or no descriptors: the next write looks again.
