@@ -6,7 +6,11 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{base,agent,images,runtime,wasi,build}/**/*.test.ts'],
+          include: [
+            '{base,agent,images,runtime,wasi,build}/**/*.test.ts',
+            'test/golden/trace/*.test.ts',
+            'test/conformance/results.test.ts',
+          ],
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
@@ -14,7 +18,11 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          include: ['test/{cluster,e2e,packaging}/**/*.test.ts'],
+          include: [
+            'test/{cluster,e2e,packaging}/**/*.test.ts',
+            'test/golden/*.test.ts',
+            'test/conformance/conformance.test.ts',
+          ],
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
