@@ -9,8 +9,6 @@ import type { Report } from '../support/tools.ts';
 import { buildTools } from '../support/tools.ts';
 import type { Scratch } from '../support/watchdog.ts';
 import { createScratch } from '../support/watchdog.ts';
-import type { ApiServer } from './api-server.ts';
-import { restartable } from './api-server.ts';
 import type { ClusterAccess, ClusterFacts } from './access.ts';
 import { accessCluster, applyManifests, clusterRoleBinding, existingClusterFacts } from './access.ts';
 import type { ClusterFiles, ComponentOptions } from './components.ts';
@@ -22,6 +20,8 @@ import {
   schedulerArgs,
   writeClusterFiles,
 } from './components.ts';
+import type { Restartable } from './restartable.ts';
+import { restartable } from './restartable.ts';
 
 export interface ClusterOptions {
   /** Writes an audit log (Metadata level); its path is in facts.auditLog. */
@@ -41,7 +41,11 @@ export interface Cluster extends ClusterAccess, AsyncDisposable {}
 
 /** A control plane of our own. */
 export interface OwnCluster extends Cluster {
-  readonly apiServer: ApiServer;
+  /**
+   * For tests of outages. Its `start` resolves when it is ready, with the data and on the port of before, and the
+   * controllers have been started anew: they would wait for up to a minute before they come back to it.
+   */
+  readonly apiServer: Restartable;
 }
 
 const START_TIMEOUT_MS = 60_000;
@@ -67,12 +71,20 @@ export async function startCluster(options: ClusterOptions = {}): Promise<OwnClu
   options.report?.('starting etcd and the API server');
   const { files, apiServer } = await startApi(stack, scratch, tools, component);
   options.report?.(`the API server is ready at ${files.server}; starting the controller manager and the scheduler`);
-  const start = (name: string, command: string, args: readonly string[]) =>
-    startComponent(stack, scratch, { name, command, args });
-  const controllers = await Promise.all([
-    start('kube-controller-manager', tools.kubeControllerManager, controllerManagerArgs(files, component)),
-    start('kube-scheduler', tools.kubeScheduler, schedulerArgs(files, component)),
-  ]);
+  const components: readonly ComponentProcess[] = [
+    {
+      name: 'kube-controller-manager',
+      command: tools.kubeControllerManager,
+      args: controllerManagerArgs(files, component),
+    },
+    { name: 'kube-scheduler', command: tools.kubeScheduler, args: schedulerArgs(files, component) },
+  ];
+  const controllers = await Promise.all(
+    components.map(async (component) => {
+      const first = await launch(scratch, component);
+      return { first, controller: stack.use(restartable(first, () => launch(scratch, component))) };
+    }),
+  );
   const facts: ClusterFacts = {
     server: files.server,
     kubeconfig: files.file('admin.kubeconfig'),
@@ -83,9 +95,21 @@ export async function startCluster(options: ClusterOptions = {}): Promise<OwnClu
     ...(files.auditLog === undefined ? {} : { auditLog: files.auditLog }),
   };
   const cluster = accessCluster(facts);
-  await Promise.race([untilUsable(cluster), ...controllers.map(failWhenEnded)]);
+  await Promise.race([untilUsable(cluster), ...controllers.map(({ first }) => failWhenEnded(first))]);
   const owned = stack.move();
-  return Object.assign(cluster, { apiServer, [Symbol.asyncDispose]: () => owned.disposeAsync() });
+  const restarted: Restartable = {
+    ...apiServer,
+    start: async () => {
+      await apiServer.start();
+      await Promise.all(
+        controllers.map(async ({ controller }) => {
+          await controller.kill();
+          await controller.start();
+        }),
+      );
+    },
+  };
+  return Object.assign(cluster, { apiServer: restarted, [Symbol.asyncDispose]: () => owned.disposeAsync() });
 }
 
 /**
@@ -125,7 +149,7 @@ async function startApi(
   scratch: Scratch,
   tools: { etcd: string; kubeApiserver: string },
   options: ComponentOptions,
-): Promise<{ files: ClusterFiles; apiServer: ApiServer }> {
+): Promise<{ files: ClusterFiles; apiServer: Restartable }> {
   for (let attempt = 1; ; attempt += 1) {
     await using started = new AsyncDisposableStack();
     const folder = join(scratch.folder, `a${attempt}`);

@@ -10,7 +10,6 @@ import { containerStatus, isEnded, isReady, startScene, type Namespace, type Sce
 describeOnCluster('without an API server', () => {
   let cluster: OwnCluster;
   let scene: Scene & AsyncDisposable;
-  /** One for all: after an outage the controller manager is in no hurry to make a new one usable. */
   let namespace: Namespace & AsyncDisposable;
 
   beforeAll(async () => {

@@ -1,18 +1,18 @@
 import type { ServerProcess } from '../support/server-process.ts';
 
-/** The API server of a cluster of ours, for tests of its outages. */
-export interface ApiServer extends AsyncDisposable {
+/** A server of a test that may go and come back. */
+export interface Restartable extends AsyncDisposable {
   /** kill -9; resolves when it has ended. */
   kill(): Promise<void>;
-  /** Starts it again with the same data on the same port; resolves when it is ready. */
+  /** Starts it again, once it has been killed. */
   start(): Promise<void>;
 }
 
 /**
  * @param running the server as it was started first
- * @param again starts the next one and waits until it is ready
+ * @param again starts the next one, where the last one was
  */
-export function restartable(running: ServerProcess, again: () => Promise<ServerProcess>): ApiServer {
+export function restartable(running: ServerProcess, again: () => Promise<ServerProcess>): Restartable {
   let server = running;
   return {
     kill: async () => {
