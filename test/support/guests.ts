@@ -112,6 +112,14 @@ const GUESTS = {
   files: ['c', 'c/files.c'],
   /** Sleeps for ever; 200 bytes. */
   sleep: ['wat', 'wat/sleep.wat'],
+  /** `STEP=VALUE...`: print, write, show, sleep, exit, first, …: see its source. */
+  steps: ['c', 'c/steps.c'],
+  /** `STEP[=VALUE]...`: shows what wasmlet_posix_v1 tells; see its source. */
+  posix: ['c', 'c/posix.c'],
+  /** `serve PORT`, `get HOST PORT PATH`, `refuse HOST PORT`: HTTP over WasmEdge's socket extension. */
+  'web-c': ['c', 'c/web.c'],
+  /** net/http on the first listening descriptor. */
+  'web-go': ['go', 'go/web'],
   /** exit, ticker, cat, env, files, flood, sleep, panic: by its first argument. */
   'tools-go': ['go', 'go/tools'],
 } as const satisfies Record<string, readonly [Language, string]>;
@@ -138,6 +146,11 @@ export async function buildGuest(name: GuestName): Promise<string> {
 /** Compiles one C file. @returns the path of the .wasm file, in the cache */
 export async function compileC(source: string): Promise<string> {
   return compile('c', basename(source, '.c'), source);
+}
+
+/** Compiles one WAT file. @returns the path of the .wasm file, in the cache */
+export async function compileWat(source: string): Promise<string> {
+  return compile('wat', basename(source, '.wat'), source);
 }
 
 async function compile(language: Language, name: string, source: string): Promise<string> {
