@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
 const forbid = (group, message) => ({ 'no-restricted-imports': ['error', { patterns: [{ group, message }] }] });
 
 export default tseslint.config(
-  { ignores: ['dist', 'coverage', 'test/workloads', 'examples', 'node_modules'] },
+  { ignores: ['dist', 'coverage', 'test/workloads/assemblyscript', 'examples', 'node_modules'] },
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

@@ -1,0 +1,5 @@
+module github.com/wasmlet/wasmlet/test/workloads/standins
+
+go 1.26.0
+
+require mvdan.cc/sh/v3 v3.14.1
