@@ -1,5 +1,6 @@
 import { WasmletError } from '../../base/errors.ts';
 import type { Image } from '../../images/service.ts';
+import { imageUser } from '../../images/user.ts';
 import type { LinuxContainerSecurityContext } from '../../runtime/service.ts';
 import type { Container, Pod } from '../kube/types.ts';
 
@@ -21,19 +22,6 @@ export function effectiveSecurityContext(pod: Pod, container: Container): Effect
     runAsNonRoot: own?.runAsNonRoot ?? shared?.runAsNonRoot ?? false,
     readOnlyRootFilesystem: own?.readOnlyRootFilesystem ?? false,
   };
-}
-
-/** An image's user: a number, or a name that only its /etc/passwd explains. */
-export type ImageUser = { readonly uid: number } | { readonly username: string };
-
-/**
- * What a CRI runtime tells the kubelet of an image's user: what stands before a colon; without one it is root
- * (kuberuntime_container.go, getImageUser; containerd, getUserFromImage).
- */
-export function imageUser({ config }: Image): ImageUser {
-  const [user = ''] = config.user.split(':');
-  if (user === '') return { uid: 0 };
-  return /^[+-]?\d+$/.test(user) ? { uid: Number(user) } : { username: user };
 }
 
 const MAX_USER_ID = 2 ** 31 - 1;

@@ -103,6 +103,15 @@ test('image and pod are merged into arguments and environment, and a mount witho
     args: ['--serve'],
     envs: [{ key: 'NAME', value: Buffer.from('välue') }],
     mounts: [{ containerPath: '/data', hostPath, readonly: true }],
+    linux: {
+      resources: { cpuPeriod: 100_000, memoryLimitInBytes: 2 ** 33 },
+      securityContext: {
+        runAsUser: { value: 1000 },
+        runAsGroup: { value: 50 },
+        supplementalGroups: [7],
+        readonlyRootfs: true,
+      },
+    },
   });
   expect(existsSync(hostPath)).toBe(true);
   const record = readdirSync(cri.runtime.root, { recursive: true, encoding: 'utf8' }).find((path) =>
@@ -120,6 +129,8 @@ test('image and pod are merged into arguments and environment, and a mount witho
     ],
     mounts: [{ containerPath: '/data', hostPath, readonly: true }],
     logLimits: { maxSize: 0 },
+    securityContext: { runAsUser: 1000, runAsGroup: 50, supplementalGroups: [7], readonlyRootfs: true },
+    resources: { cpuPeriod: 100_000, memoryLimitInBytes: 2 ** 33 },
   });
 });
 

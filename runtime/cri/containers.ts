@@ -1,24 +1,19 @@
-import { mkdir, open, stat } from 'node:fs/promises';
-import { errnoOf, messageOf, WasmletError } from '../../base/errors.ts';
-import { resolveProcess } from '../../images/process.ts';
-import type { Image } from '../../images/service.ts';
-import type * as service from '../service.ts';
+import { open } from 'node:fs/promises';
+import { WasmletError } from '../../base/errors.ts';
+import { containerConfig } from './container-config.ts';
 import { containerStatus, listContainers } from './container-status.ts';
 import type { CriContext } from './context.ts';
+import { UnimplementedError } from './errors.ts';
 import { containerId, sandboxId } from './ids.ts';
 import type {
   ByContainerId,
   Container,
-  ContainerConfig,
   ContainerFilter,
   ContainerStatusRequest,
   ContainerStatusResponse,
   CreateContainerRequest,
   Filtered,
-  LinuxContainerResources,
-  LinuxContainerSecurityContext,
   Nothing,
-  RequestedMount,
   StopContainerRequest,
 } from './messages.ts';
 import { unlessGone } from './sandboxes.ts';
@@ -77,103 +72,9 @@ export const containerMethods = (context: CriContext) => ({
     await using _log = await open(logPath, 'a', LOG_MODE);
     return {};
   },
+
+  updateContainerResources: (): Promise<Nothing> =>
+    Promise.reject(new UnimplementedError('wasmlet changes no resources of a container: create it anew')),
 });
 
 const LOG_MODE = 0o640;
-
-/** The kubelet rotates logs itself, and says so by ReopenContainerLog. */
-const ROTATED_BY_CALLER: service.LogLimits = { maxSize: 0, maxFiles: 0 };
-
-/**
- * A container as the runtime is told to make it.
- * @throws WasmletError InvalidArgument, NotFound for an image that was not pulled
- */
-async function containerConfig(
-  context: CriContext,
-  config: ContainerConfig | null,
-  hostname: string,
-): Promise<service.ContainerConfig> {
-  if (!config?.metadata) throw new WasmletError('InvalidArgument', 'the container config has no metadata');
-  if (!config.image) throw new WasmletError('InvalidArgument', 'the container config has no image');
-  const image = await findImage(context, config.image.image);
-  const userSpecifiedImage = config.image.userSpecifiedImage || config.image.image;
-  return {
-    metadata: config.metadata,
-    image: {
-      userSpecifiedImage,
-      imageRef: image.id,
-      ...(image.module === undefined ? {} : { module: image.module }),
-      ...(image.tree === undefined ? {} : { tree: image.tree }),
-    },
-    ...resolveProcess(image, {
-      command: config.command,
-      args: config.args,
-      workingDir: config.workingDir,
-      envs: config.envs.map(({ key, value }) => ({ key, value: value.toString('utf8') })),
-      hostname,
-      reference: userSpecifiedImage,
-    }),
-    mounts: await Promise.all(config.mounts.map(prepareMount)),
-    labels: config.labels,
-    annotations: config.annotations,
-    logPath: config.logPath,
-    logLimits: ROTATED_BY_CALLER,
-    stdin: config.stdin,
-    stdinOnce: config.stdinOnce,
-    tty: config.tty,
-    resources: resourcesOf(config.linux?.resources),
-    ...securityContextOf(config.linux?.securityContext),
-  };
-}
-
-async function findImage({ images }: CriContext, name: string): Promise<Image> {
-  const image = await images.imageStatus(name);
-  if (image) return image;
-  throw new WasmletError('NotFound', `failed to resolve image ${JSON.stringify(name)}: pull it first`);
-}
-
-const resourcesOf = (resources: LinuxContainerResources | null | undefined): service.LinuxContainerResources => ({
-  cpuPeriod: resources?.cpuPeriod ?? 0,
-  cpuQuota: resources?.cpuQuota ?? 0,
-  cpuShares: resources?.cpuShares ?? 0,
-  memoryLimitInBytes: resources?.memoryLimitInBytes ?? 0,
-});
-
-const securityContextOf = (
-  context: LinuxContainerSecurityContext | null | undefined,
-): Pick<service.ContainerConfig, 'securityContext'> => {
-  if (!context) return {};
-  const { runAsUser, runAsGroup, runAsUsername, supplementalGroups, readonlyRootfs } = context;
-  return {
-    securityContext: {
-      ...(runAsUser ? { runAsUser: runAsUser.value } : {}),
-      ...(runAsGroup ? { runAsGroup: runAsGroup.value } : {}),
-      runAsUsername,
-      supplementalGroups,
-      readonlyRootfs,
-    },
-  };
-};
-
-/** As containerd: a host path that is not there becomes a folder. */
-async function prepareMount(mount: RequestedMount): Promise<service.Mount> {
-  const { containerPath, hostPath, readonly } = mount;
-  if (mount.image && mount.image.image !== '') {
-    const message = `ImageVolumeMountFailed: ${containerPath}: wasmlet mounts no images as volumes`;
-    throw new WasmletError('InvalidArgument', message);
-  }
-  if (mount.recursiveReadOnly) {
-    // What runtimeHandlers of Status says, so that no kubelet asks for it.
-    throw new WasmletError('InvalidArgument', `mount ${containerPath}: recursive read-only mounts are not supported`);
-  }
-  try {
-    await stat(hostPath).catch(async (error: unknown) => {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-      await mkdir(hostPath, { recursive: true });
-    });
-  } catch (cause) {
-    const message = `mount ${containerPath}: failed to stat ${JSON.stringify(hostPath)}: ${messageOf(cause)}`;
-    throw new WasmletError('FailedPrecondition', message, { cause });
-  }
-  return { containerPath, hostPath, readonly };
-}

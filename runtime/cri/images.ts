@@ -1,6 +1,7 @@
 import { WasmletError } from '../../base/errors.ts';
 import { parseReference } from '../../images/reference.ts';
 import type * as images from '../../images/service.ts';
+import { imageUser } from '../../images/user.ts';
 import type { CriContext } from './context.ts';
 import { dockerConfigOf } from './image-auth.ts';
 import type {
@@ -70,12 +71,14 @@ function nameOf({ image }: ImageRequest): string {
   throw new WasmletError('InvalidArgument', 'the request names no image');
 }
 
-function imageMessage({ id, repoTags, repoDigests, size, config }: images.Image): Image {
-  return { id, repoTags, repoDigests, size: String(size), ...userOf(config.user), spec: { image: '' }, pinned: false };
+function imageMessage(image: images.Image): Image {
+  const { id, repoTags, repoDigests, size } = image;
+  return { id, repoTags, repoDigests, size: String(size), ...userOf(image), spec: { image: '' }, pinned: false };
 }
 
-/** The user of an image without its group, by number or by name; the kubelet holds runAsNonRoot against it. */
-function userOf(user: string): Pick<Image, 'uid' | 'username'> {
-  const [name = ''] = user.split(':', 1);
-  return /^\d{1,15}$/.test(name) ? { uid: { value: Number(name) }, username: '' } : { username: name };
+/** The user of an image by number or by name, none where it names none; the kubelet holds runAsNonRoot against it. */
+function userOf(image: images.Image): Pick<Image, 'uid' | 'username'> {
+  if (image.config.user === '') return { username: '' };
+  const user = imageUser(image);
+  return 'uid' in user ? { uid: { value: user.uid }, username: '' } : user;
 }
