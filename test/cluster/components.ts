@@ -63,12 +63,18 @@ export async function writeClusterFiles(folder: string, port: number, auditLog: 
   return { folder, server, port, authority, auditLog: auditLog ? file('audit.log') : undefined, file };
 }
 
-/** Every request at Metadata level, told when it is answered: what the API-call budget tests count. */
+/**
+ * Every request at Metadata level, told when it is answered: what the API-call budget tests count. What nodes ask about
+ * their callers is told whole: test/golden/call-matrix.ts reads it.
+ */
 const AUDIT_POLICY = stringify({
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
   omitStages: ['RequestReceived'],
-  rules: [{ level: 'Metadata' }],
+  rules: [
+    { level: 'Request', resources: [{ group: 'authorization.k8s.io', resources: ['subjectaccessreviews'] }] },
+    { level: 'Metadata' },
+  ],
 });
 
 function schedulerConfig(kubeconfig: string): string {

@@ -11,16 +11,22 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/flagz"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/component-base/cli"
+	cliflag "k8s.io/component-base/cli/flag"
 	logsapi "k8s.io/component-base/logs/api/v1"
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
+	zpagesfeatures "k8s.io/component-base/zpages/features"
 	"k8s.io/kubernetes/cmd/kubelet/app"
 	"k8s.io/kubernetes/cmd/kubelet/app/options"
+	"k8s.io/kubernetes/pkg/kubelet/apis/config/validation"
 	"k8s.io/kubernetes/pkg/kubelet/kubeletconfig/configfiles"
+	kubeletserver "k8s.io/kubernetes/pkg/kubelet/server"
 	utilfs "k8s.io/kubernetes/pkg/util/filesystem"
 )
 
@@ -32,8 +38,8 @@ func main() {
 		Short:        "The kubelet without the machine",
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
-		RunE: func(*cobra.Command, []string) error {
-			return run(genericapiserver.SetupSignalContext(), flags, containerLogs)
+		RunE: func(command *cobra.Command, _ []string) error {
+			return run(genericapiserver.SetupSignalContext(), flags, command.Flags(), containerLogs)
 		},
 	}
 	flags.AddFlags(command.Flags())
@@ -43,7 +49,9 @@ func main() {
 	os.Exit(cli.Run(command))
 }
 
-func run(ctx context.Context, flags *options.KubeletFlags, containerLogs string) error {
+// run does what the kubelet's own command does (cmd/kubelet/app/server.go, NewKubeletCommand), but for flags that repeat
+// the configuration file.
+func run(ctx context.Context, flags *options.KubeletFlags, flagSet *pflag.FlagSet, containerLogs string) error {
 	loader, err := configfiles.NewFsLoader(&utilfs.DefaultFs{}, flags.KubeletConfigFile)
 	if err != nil {
 		return err
@@ -58,10 +66,17 @@ func run(ctx context.Context, flags *options.KubeletFlags, containerLogs string)
 	if err := logsapi.ValidateAndApply(&config.Logging, utilfeature.DefaultFeatureGate); err != nil {
 		return err
 	}
+	if err := validation.ValidateKubeletConfiguration(config, utilfeature.DefaultFeatureGate); err != nil {
+		return err
+	}
 	server := &options.KubeletServer{KubeletFlags: *flags, KubeletConfiguration: *config}
 	dependencies, err := app.UnsecuredDependencies(ctx, server, utilfeature.DefaultFeatureGate)
 	if err != nil {
 		return err
+	}
+	if utilfeature.DefaultFeatureGate.Enabled(zpagesfeatures.ComponentFlagz) {
+		flagSets := map[string]*pflag.FlagSet{kubeletserver.ComponentKubelet: flagSet}
+		dependencies.Flagz = flagz.NamedFlagSetsReader{FlagSets: cliflag.NamedFlagSets{FlagSets: flagSets}}
 	}
 	if err := leaveTheMachineAlone(dependencies, server, containerLogs); err != nil {
 		return err
