@@ -40,7 +40,9 @@ describe('an image', () => {
   test('that is present is not pulled under IfNotPresent', async () => {
     const { ensure, events } = setUp({ imageStatus: () => Promise.resolve(image) });
     expect(await ensure('IfNotPresent')).toBe(image);
-    expect(events).toEqual(['Normal Pulled: Container image "example.test/app:1" already present on machine']);
+    expect(events).toEqual([
+      'Normal Pulled: Container image "example.test/app:1" already present on machine and can be accessed by the pod',
+    ]);
   });
 
   test('that is present is pulled all the same under Always', async () => {

@@ -77,7 +77,7 @@ class BackingOffPuller implements ImagePuller {
   async ensure(request: EnsureImageRequest): Promise<Image> {
     const present = request.pullPolicy === 'Always' ? undefined : await this.#present(request);
     if (present) {
-      const message = `Container image "${request.image}" already present on machine`;
+      const message = `Container image "${request.image}" already present on machine and can be accessed by the pod`;
       this.#recorder.record(request.reference, 'Normal', 'Pulled', message);
       return present;
     }

@@ -1,5 +1,6 @@
 import type { KubeClient } from './client.ts';
 import { KubeApiError } from './client.ts';
+import { onceRelated } from './node-authorizer.ts';
 import type { ObjectCache } from './objects.ts';
 import type { ConfigMap, KubeObject, Secret } from './types.ts';
 
@@ -102,7 +103,7 @@ class TtlCache implements RefreshableObjectCache {
 
   async #fetch(path: string, entry: Entry): Promise<KubeObject | undefined> {
     try {
-      return await this.#client.get(path);
+      return await onceRelated(() => this.#client.get(path));
     } catch (error) {
       if (error instanceof KubeApiError && error.status === 404) return undefined;
       // As the kubelet: what was read before serves on while the API server is away.

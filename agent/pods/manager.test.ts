@@ -120,7 +120,7 @@ describe('a pod that runs', () => {
       ]),
     );
     expect(events).toEqual([
-      'Pulled: Container image "example.test/app:1" already present on machine',
+      'Pulled: Container image "example.test/app:1" already present on machine and can be accessed by the pod',
       'Created: Container created',
       'Started: Container started',
     ]);

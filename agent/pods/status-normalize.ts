@@ -21,10 +21,13 @@ export function completeStatus(pod: Pod, next: PodStatus, previous: PodStatus, n
     ...(next.conditions ? { conditions: withTransitionTimes(next.conditions, previous.conditions ?? [], now) } : {}),
     startTime: previous.startTime ?? next.startTime ?? apiTime(now),
     ...(generation > 0 ? { observedGeneration: generation } : {}),
-    ...(next.containerStatuses ? { containerStatuses: shorten(next.containerStatuses) } : {}),
+    ...(next.containerStatuses ? { containerStatuses: shorten(next.containerStatuses.toSorted(byName)) } : {}),
     ...(next.initContainerStatuses ? { initContainerStatuses: shorten(next.initContainerStatuses) } : {}),
   };
 }
+
+/** The kubelet's order of regular containers; init containers stay in the spec's. */
+const byName = (a: ContainerStatus, b: ContainerStatus): number => (a.name < b.name ? -1 : 1);
 
 function withTransitionTimes(
   next: readonly PodCondition[],

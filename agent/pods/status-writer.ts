@@ -73,6 +73,12 @@ export class StatusWriter {
     this.#kick(entry);
   }
 
+  /** Nothing more is sent about a pod that the API has no more. */
+  noteGone(uid: string): void {
+    const entry = this.#entries.get(uid);
+    if (entry) entry.gone = true;
+  }
+
   /** Forgets a pod whose object is gone. */
   forget(uid: string): void {
     const entry = this.#entries.get(uid);

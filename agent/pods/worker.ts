@@ -59,6 +59,7 @@ export class PodWorker {
   #removed = false;
   #grace: number | undefined;
   #evict: Ending | undefined;
+  #addresses: Pick<PodStatus, 'podIP' | 'podIPs'> = {};
   #failures = 0;
   #wake = Promise.withResolvers<undefined>();
   #step = new AbortController();
@@ -249,6 +250,7 @@ export class PodWorker {
     const runtimeStatus = await this.#reader.read();
     signal.throwIfAborted();
     const runs = runningOf(runtimeStatus).length > 0;
+    this.#noteAddresses(runtimeStatus);
     if (runs) this.#publish(runtimeStatus);
     this.#context.probes.stopLivenessAndStartup(this.identity.uid);
     try {
@@ -311,8 +313,16 @@ export class PodWorker {
     this.#context.status.set(this.#pod, this.#generate(runtimeStatus, false));
   }
 
+  /** The status last set, with the addresses that the sandbox had before it was ended. */
   #previousStatus(): PodStatus {
-    return this.#context.status.get(this.identity.uid) ?? this.#pod.status ?? {};
+    return { ...this.#addresses, ...(this.#context.status.get(this.identity.uid) ?? this.#pod.status) };
+  }
+
+  /** A pod that ends before its first status is sent has addresses all the same. */
+  #noteAddresses(runtimeStatus: PodRuntimeStatus): void {
+    const podIPs = podIPsOf(runtimeStatus, this.#context.hostIPs());
+    const [podIP] = podIPs;
+    if (podIP !== undefined) this.#addresses = { podIP, podIPs: podIPs.map((ip) => ({ ip })) };
   }
 
   #updateProbes(runtimeStatus: PodRuntimeStatus): void {

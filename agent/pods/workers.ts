@@ -50,7 +50,9 @@ export class PodWorkers implements ReflectorHandler<Pod> {
   }
 
   onDelete(pod: Pod): void {
-    this.#workers.get(identityOf(pod).uid)?.remove(pod);
+    const { uid } = identityOf(pod);
+    this.#options.context.status.noteGone(uid);
+    this.#workers.get(uid)?.remove(pod);
   }
 
   /** Starts the workers, the oldest pod's first: it has the first claim on what the node has. */

@@ -1,5 +1,6 @@
 import { messageOf, WasmletError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { onceRelated } from '../kube/node-authorizer.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Pod, TokenRequest } from '../kube/types.ts';
 
@@ -89,19 +90,17 @@ async function requestToken(
 ): Promise<CachedToken> {
   const { name = '', namespace = 'default', uid = '' } = pod.metadata ?? {};
   const account = pod.spec?.serviceAccountName ?? 'default';
-  const answer = await client.create<TokenRequest>(
-    `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`,
-    {
-      apiVersion: 'authentication.k8s.io/v1',
-      kind: 'TokenRequest',
-      spec: {
-        audiences: spec.audience === '' ? [] : [spec.audience],
-        expirationSeconds: expirationOf(spec),
-        boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name, uid },
-      },
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`;
+  const request = {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    spec: {
+      audiences: spec.audience === '' ? [] : [spec.audience],
+      expirationSeconds: expirationOf(spec),
+      boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name, uid },
     },
-    { signal },
-  );
+  };
+  const answer = await onceRelated(() => client.create<TokenRequest>(path, request, { signal }), signal);
   const expiresAt = Date.parse(answer.status?.expirationTimestamp ?? '');
   if (!answer.status?.token || Number.isNaN(expiresAt)) {
     throw new WasmletError('Unavailable', `the API server answered a token request for ${account} without a token`);
