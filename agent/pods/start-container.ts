@@ -12,6 +12,7 @@ import { runHook } from './hooks.ts';
 import { attemptFromLogs, legacyLogLink, makeLegacyLink, podLogDir } from './logs.ts';
 import { wholeValue } from './quantity.ts';
 import { latestOf, type PodRuntimeStatus } from './runtime-cache.ts';
+import { verifyRunAsNonRoot } from './security-context.ts';
 import { containerReference, identityOf } from './spec.ts';
 import { makeTerminationMount } from './termination-message.ts';
 import { killContainer } from './termination.ts';
@@ -101,6 +102,7 @@ async function gatherConfig(context: PodContext, request: StartRequest, image: I
   const restartCount = await nextRestartCount(runtimeStatus, container.name, logDir);
   await mkdir(logDir, { recursive: true, mode: 0o755 });
   const containersDir = join(podPaths(config.rootDir, namespace, uid).podDir, 'containers');
+  verifyRunAsNonRoot(pod, container, image);
   const termination = await makeTerminationMount(containersDir, container);
   const volumes = await context.volumes.containerMounts(pod, container, made.envs);
   return {
