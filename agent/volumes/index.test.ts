@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { silentLogger } from '../../base/log.ts';
@@ -7,6 +7,8 @@ import { base64, examplePod, fakeObjects, temporaryFolder } from './fixtures.ts'
 import { createVolumeManager, supportedVolumeTypes, whyUnsupported } from './index.ts';
 
 const signal = new AbortController().signal;
+/** linux/magic.h */
+const TMPFS_MAGIC = 0x01021994;
 
 async function setUp() {
   const folder = await temporaryFolder();
@@ -80,12 +82,30 @@ describe('mountPod', () => {
 
   test('makes an emptyDir that everyone may write, and keeps what is in it', async () => {
     await using v = await setUp();
-    const pod = podWith({ name: 'a', emptyDir: {} }, { name: 'm', emptyDir: { medium: 'Memory' } }, { name: 'none' });
+    const pod = podWith({ name: 'a', emptyDir: {} }, { name: 'none' });
     await v.mount(pod);
     await writeFile(join(v.volumeDir('empty-dir', 'a'), 'file'), 'kept');
     await v.mount(pod);
     expect(await v.read('empty-dir', 'a', 'file')).toBe('kept');
-    for (const name of ['a', 'm', 'none']) expect(await modeOf(v.volumeDir('empty-dir', name))).toBe(0o777);
+    for (const name of ['a', 'none']) expect(await modeOf(v.volumeDir('empty-dir', name))).toBe(0o777);
+  });
+
+  test.runIf(process.getuid?.() === 0)('keeps an emptyDir of medium Memory in memory, within its limit', async () => {
+    await using v = await setUp();
+    const pod = podWith({ name: 'm', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } });
+    await v.mount(pod);
+    const dir = v.volumeDir('empty-dir', 'm');
+    const { type, blocks, bsize } = await statfs(dir);
+    await writeFile(join(dir, 'file'), 'kept');
+    await v.mount(pod);
+    const kept = await v.read('empty-dir', 'm', 'file');
+    await v.manager.unmountPod('uid-1', 'ns');
+    expect({ tmpfs: type === TMPFS_MAGIC, size: blocks * bsize, kept }).toEqual({
+      tmpfs: true,
+      size: 2 ** 20,
+      kept: 'kept',
+    });
+    await expect(stat(dir)).rejects.toThrow('ENOENT');
   });
 
   test('lays out the keys of a ConfigMap, text and binary, with their modes', async () => {

@@ -9,6 +9,7 @@ import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { runOrThrow } from './command.ts';
 
 export const PROJECT = join(import.meta.dirname, '../..');
 
@@ -37,6 +38,11 @@ interface OwnedProcess {
 const LAST_LINES = 30;
 
 const isRunning = (stat: string): boolean => stat !== '' && !/\) [ZX] /.test(stat);
+
+/** Without the variables that are options: those of the tests are not the agent's. */
+function inheritedEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WASMLET_')));
+}
 
 export class TestAgent implements AsyncDisposable {
   readonly nodeName: string;
@@ -86,7 +92,7 @@ export class TestAgent implements AsyncDisposable {
     const [program, ...args] = this.#options.command ?? [process.execPath, join(PROJECT, 'agent/cli.ts')];
     this.#child = spawn(program!, [...args, this.#options.subcommand ?? 'agent', '--config', file], {
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...this.#options.env },
+      env: { ...inheritedEnvironment(), ...this.#options.env },
       cwd: this.folder,
     });
     closeSync(log);
@@ -96,6 +102,11 @@ export class TestAgent implements AsyncDisposable {
   /** What the agent printed, over all its lives. */
   get logFile(): string {
     return join(this.folder, 'agent.log');
+  }
+
+  /** What it printed last. */
+  async lastLines(): Promise<string> {
+    return (await readFile(this.logFile, 'utf8')).trimEnd().split('\n').slice(-LAST_LINES).join('\n');
   }
 
   /** Whether the process runs. */
@@ -118,8 +129,8 @@ export class TestAgent implements AsyncDisposable {
   async kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals> {
     const child = this.#child;
     if (!child || !this.isRunning) {
-      const last = (await readFile(this.logFile, 'utf8')).split('\n').slice(-LAST_LINES).join('\n');
-      throw new Error(`the agent had ended (${child?.exitCode ?? child?.signalCode ?? 'never started'}):\n${last}`);
+      const how = child?.exitCode ?? child?.signalCode ?? 'never started';
+      throw new Error(`the agent had ended (${how}):\n${await this.lastLines()}`);
     }
     const gone = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
     child.kill(signal);
@@ -186,6 +197,13 @@ export class TestAgent implements AsyncDisposable {
       }
       await this.waitForEnd(pid);
     }
+    await this.#unmountAll();
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** What the pods that were still there had mounted. */
+  async #unmountAll(): Promise<void> {
+    const points = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
+    for (const point of points) if (point.startsWith(`${this.folder}/`)) await runOrThrow('umount', [point]);
   }
 }
