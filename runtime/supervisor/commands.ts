@@ -68,7 +68,8 @@ export class Commands {
     // From here on the end of the container ends it too.
     this.#running.add(command);
     try {
-      await this.#note(host);
+      command.noted = this.#note(host);
+      await command.noted;
       return await command.run();
     } finally {
       await command.kill();
@@ -86,15 +87,15 @@ export class Commands {
    * No power cut outlives a process, so nothing has to be synced.
    */
   async #note({ id, identity }: ChildHost): Promise<void> {
-    await mkdir(commandsDirectory(this.#directory), { recursive: true, mode: 0o700 });
+    await makeFolder(commandsDirectory(this.#directory));
     const body: CommandRecord = { id, ...identity };
     const { kind, version } = COMMAND_RECORD;
     await writeFile(commandPath(this.#directory, id), JSON.stringify({ kind, version, body }), { mode: 0o600 });
   }
 
-  /** Ends all of them, and resolves when their processes are gone. */
+  /** Ends all of them. Resolves when their processes are gone and nothing is written into the folder any more. */
   async killAll(): Promise<void> {
-    await Promise.all([...this.#running].map((command) => command.kill()));
+    await Promise.allSettled([...this.#running].flatMap((command) => [command.kill(), command.noted]));
   }
 
   /** What the running commands use, and what those that have ended have used. */
@@ -115,6 +116,8 @@ class Command {
   readonly host: ChildHost;
   /** CPU time, known once it has ended. */
   cpuNanoSeconds = 0;
+  /** Settles when its record stands, or cannot. */
+  noted: Promise<void> = Promise.resolve();
   readonly #request: CommandRequest;
   readonly #errorPath: string;
   readonly #answered = Promise.withResolvers<HostAnswer | undefined>();
@@ -175,6 +178,15 @@ class Command {
     const usage = await processUsage(this.host.identity);
     if (signalHost(this.host, 'SIGKILL') && usage) this.cpuNanoSeconds = usage.cpuUsageCoreNanoSeconds;
     await this.host.ended;
+  }
+}
+
+/** Not what is above it: the container's folder may be gone by now, and stays so. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
   }
 }
 

@@ -35,7 +35,9 @@ afterEach(() => {
 const running: ProbedContainer = {
   id: 'id-1',
   name: 'app',
-  startedAt: '2026-01-01T00:00:00Z',
+  get startedAt() {
+    return new Date().toISOString();
+  },
   wasStarted: false,
   wasReady: false,
 };
@@ -194,4 +196,15 @@ test('a port by a name that the container does not have cannot be probed', async
   expect(events[0]).toBe(
     'Unhealthy: Readiness probe errored and resulted in unknown state: strconv.Atoi: parsing "web": invalid syntax',
   );
+});
+
+test('what ran before the agent did is first probed within a period, not at once', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
+  const before = performance.now();
+  await begin(
+    { readinessProbe: { httpGet: { port }, periodSeconds: 1 } },
+    { ...running, startedAt: '2026-01-01T00:00:00Z' },
+  );
+  vi.restoreAllMocks();
+  expect(performance.now() - before).toBeGreaterThan(450);
 });

@@ -52,6 +52,7 @@ export function createProbeSupervisor(runtime: RuntimeService, recorder: EventRe
 class Prober implements ProbeSupervisor {
   readonly #runtime: RuntimeService;
   readonly #recorder: EventRecorder;
+  readonly #beganAt = Date.now();
   readonly #watched = new Map<string, Watched>();
 
   constructor(runtime: RuntimeService, recorder: EventRecorder) {
@@ -120,17 +121,25 @@ class Prober implements ProbeSupervisor {
 
   async #probe(run: ProbeRun): Promise<void> {
     const { kind, probe, running, watched, signal } = run;
-    const delayMs = Date.parse(running.startedAt) + (probe.initialDelaySeconds ?? 0) * 1000 - Date.now();
+    const periodMs = (probe.periodSeconds ?? 10) * 1000;
+    const startedAt = Date.parse(running.startedAt);
+    const delayMs = startedAt + (probe.initialDelaySeconds ?? 0) * 1000 - Date.now();
     if (delayMs > 0 && !(await sleep(delayMs, signal))) return;
+    // An agent that was restarted does not probe all that runs at the same moment (worker.go, run).
+    if (startedAt < this.#beganAt && !(await sleep(Math.random() * this.#spreadMs(periodMs), signal))) return;
     // Until it has started up, a container is asked for nothing else; then at once.
     if (kind !== 'startup') await watched.started.promise;
     const counts: Counts = { passes: 0, failures: 0 };
-    const periodMs = (probe.periodSeconds ?? 10) * 1000;
     while (!signal.aborted && !isSettled(kind, watched)) {
       const due = performance.now() + periodMs;
       await this.#probeOnce(run, counts);
       if (!(await sleep(Math.max(0, due - performance.now()), signal))) return;
     }
+  }
+
+  /** A period while the agent is younger than that, then 0. */
+  #spreadMs(periodMs: number): number {
+    return Date.now() - this.#beganAt < periodMs ? periodMs : 0;
   }
 
   async #probeOnce(run: ProbeRun, counts: Counts): Promise<void> {
