@@ -1,16 +1,17 @@
 /**
  * `npm start`: from nothing to a Wasm pod whose log streams. Brings up a cluster (or joins the one that KUBECONFIG
  * names), a registry and an agent; builds the sample guest from its source, pushes it, applies its pod, streams its
- * log; then stays up until Ctrl-C, which leaves nothing behind.
+ * log; then stays up until Ctrl-C (with `-- --once`: ends), which leaves nothing behind.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { messageOf } from '../../base/errors.ts';
 import { startCluster, useExistingCluster, type Cluster } from '../cluster/cluster.ts';
-import { startRegistry } from '../cluster/registry.ts';
+import { startRegistry, type Registry } from '../cluster/registry.ts';
 import { PROJECT, TestAgent } from './agent.ts';
 import { compileC } from './guests.ts';
 import { pushImage } from './push.ts';
@@ -18,6 +19,8 @@ import { buildTools } from './tools.ts';
 
 const EXAMPLE = join(PROJECT, 'examples/hello');
 const READY_TIMEOUT = '120s';
+
+const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
 
 const begun = performance.now();
 function report(line: string): void {
@@ -59,6 +62,17 @@ async function main(signal: AbortSignal): Promise<void> {
   });
   const agent = stack.use(await agentFor(target, nodeName));
   report(`the agent runs (log: ${agent.logFile}); waiting for node ${nodeName} to be Ready`);
+  try {
+    await runHello(target, registry, nodeName, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new Error(`${messageOf(error)}\n\nThe agent's last lines:\n${await agent.lastLines()}`, { cause: error });
+  }
+  if (values.once) return;
+  await once(signal, 'abort');
+}
+
+async function runHello(target: Cluster, registry: Registry, nodeName: string, signal: AbortSignal): Promise<void> {
   await target.kubectl.ok(['apply', '-f', join(PROJECT, 'manifests/runtimeclasses.yaml')]);
   await untilCreated(target, nodeName, signal);
   await target.kubectl.ok(['wait', '--for=condition=Ready', `node/${nodeName}`, `--timeout=${READY_TIMEOUT}`], {
@@ -96,8 +110,6 @@ Up until Ctrl-C. In another terminal:
   kubectl delete pod hello
   kubectl describe node ${nodeName}
 `);
-  if (process.env['WASMLET_START_ONCE'] === 'true') return;
-  await once(signal, 'abort');
 }
 
 /** `kubectl wait` fails on an object that does not exist yet. */
