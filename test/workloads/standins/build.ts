@@ -75,6 +75,7 @@ async function buildImage(
   await mkdir(dirname(join(root, image.program)), { recursive: true });
   await compile(image.command, join(root, image.program), flavour);
   for (const directory of image.directories ?? []) await mkdir(join(root, directory), { recursive: true });
+  for (const [path, content] of Object.entries(image.files ?? {})) await writeFile(join(root, path), content);
   for (const [path, target] of Object.entries(image.links ?? {})) await link(join(root, path), target);
   if (!image.shell) return;
   for (const name of applets) {

@@ -18,6 +18,8 @@ export interface StandInImage {
   /** More links, to absolute paths. */
   readonly links?: Readonly<Record<string, string>>;
   readonly directories?: readonly string[];
+  /** Content by absolute path. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Whether /bin has the shell and its programs, /etc the accounts. */
   readonly shell: boolean;
   readonly config: StandInConfig;
@@ -38,6 +40,13 @@ const AGNHOST = {
   config: config({ entrypoint: ['/agnhost'], cmd: ['pause'] }),
 } as const;
 
+const NGINX_PAGE = `<!DOCTYPE html>
+<html>
+<head><title>Welcome to nginx!</title></head>
+<body><h1>Welcome to nginx!</h1></body>
+</html>
+`;
+
 /** Paths, entry points and users as in the originals. */
 export const IMAGES: readonly StandInImage[] = [
   {
@@ -55,6 +64,15 @@ export const IMAGES: readonly StandInImage[] = [
     program: '/pause',
     shell: false,
     config: config({ entrypoint: ['/pause'], user: '65535:65535' }),
+  },
+  {
+    name: 'nginx',
+    command: 'nginx',
+    program: '/usr/sbin/nginx',
+    directories: ['/root', '/var', '/usr/share/nginx/html'],
+    files: { '/usr/share/nginx/html/index.html': NGINX_PAGE },
+    shell: true,
+    config: config({ cmd: ['nginx', '-g', 'daemon off;'] }),
   },
   { name: 'nonroot', ...AGNHOST, config: config({ entrypoint: ['/agnhost'], cmd: ['pause'], user: '1234' }) },
 ];

@@ -5,6 +5,7 @@ package applets
 import (
 	"strings"
 
+	"github.com/wasmlet/wasmlet/test/workloads/standins/internal/network"
 	"github.com/wasmlet/wasmlet/test/workloads/standins/internal/proc"
 	"github.com/wasmlet/wasmlet/test/workloads/standins/internal/sh"
 )
@@ -12,9 +13,9 @@ import (
 // Programs are all applets, the shell among them.
 func Programs() map[string]proc.Main {
 	all := map[string]proc.Main{
-		"sh": sh.Main, "ash": sh.Main, "kill": shellKill, "test": shellTest, "[": shellTest,
+		"sh": sh.Main, "ash": sh.Main, "bash": sh.Main, "kill": shellKill, "test": shellTest, "[": shellTest,
 	}
-	for _, family := range []map[string]proc.Main{texts, files, listings, systems, digests, processes, archives} {
+	for _, family := range []map[string]proc.Main{texts, files, listings, systems, digests, processes, archives, network.Programs()} {
 		for name, main := range family {
 			all[name] = main
 		}

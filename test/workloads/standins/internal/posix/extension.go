@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strconv"
 	"syscall"
 	"unsafe"
 )
@@ -63,8 +64,14 @@ func signalTake(out unsafe.Pointer) uint32
 //go:noescape
 func procSignal(pid, signal uint32) uint32
 
-// root is the descriptor of '/'.
-const root = 3
+// root is the descriptor of '/': the first after the listening ones.
+var root = func() uint32 {
+	listeners, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	if err != nil || listeners < 0 {
+		listeners = 0
+	}
+	return uint32(3 + listeners)
+}()
 
 func lookupFlag(follow bool) uint32 {
 	if follow {
