@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { WasmletError } from '../../base/errors.ts';
 import { resolveGuestPath } from '../host/guest-paths.ts';
 import type { LinuxContainerSecurityContext } from '../service.ts';
@@ -64,16 +64,14 @@ const idOf = (text = ''): number => (/^\d{1,10}$/.test(text) ? Number(text) : Na
 function linesOf(tree: string | undefined, path: string): string[] {
   const host = tree === undefined ? undefined : resolveGuestPath({ root: tree, mounts: [] }, path);
   if (host === undefined) return [];
-  const fd = openSync(host, 'r');
+  // It never waits, whatever an image has in this place.
+  const fd = openSync(host, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const buffer = Buffer.alloc(MAX_FILE_BYTES);
-    return buffer
-      .toString('utf8', 0, readSync(fd, buffer))
-      .split('\n')
-      .map((line) => line.trim());
-  } catch {
-    // A folder, or something else that nobody can look a user up in.
-    return [];
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) return [];
+    const buffer = Buffer.alloc(Math.min(stats.size, MAX_FILE_BYTES));
+    const text = buffer.toString('utf8', 0, readSync(fd, buffer));
+    return text.split('\n').map((line) => line.trim());
   } finally {
     closeSync(fd);
   }
