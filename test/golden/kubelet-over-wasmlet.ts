@@ -1,9 +1,9 @@
-import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WasmletError } from '../../base/errors.ts';
 import { TestAgent } from '../support/agent.ts';
+import { createScratch } from '../support/watchdog.ts';
 import type { Kubelet, KubeletOptions } from './kubelet.ts';
 import { startKubelet } from './kubelet.ts';
 
@@ -22,19 +22,18 @@ const POLL_MS = 50;
 
 /**
  * Starts `wasmlet cri` and a kubelet that drives it: a node on which Kubernetes' own agent runs Wasm pods. Disposed,
- * both are gone with their processes, their files and the Node.
+ * both are gone with their processes, their files and the Node. When this process is killed, the two end too.
  * @throws as startKubelet does; WasmletError Unavailable, with its log, when `wasmlet cri` does not serve
  */
 export async function startKubeletOverWasmlet(options: WasmletKubeletOptions): Promise<WasmletKubelet> {
   await using stack = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'wasmlet-kubelet-'));
-  stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+  const { folder, env } = stack.use(await createScratch('wasmlet-kubelet-'));
   const criSocket = join(folder, 'cri.sock');
   const { nodeName, criConfig } = options;
   const config = { criSocket: `unix://${criSocket}`, ...criConfig };
-  const cri = stack.use(await TestAgent.start({ nodeName, subcommand: 'cri', config }));
+  const cri = stack.use(await TestAgent.start({ nodeName, subcommand: 'cri', config, env }));
   await untilServed(cri, criSocket);
-  const kubelet = stack.use(await startKubelet({ ...options, criSocket, folder }));
+  const kubelet = stack.use(await startKubelet({ ...options, criSocket, folder, env: { ...options.env, ...env } }));
   const owned = stack.move();
   return { ...kubelet, cri, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
