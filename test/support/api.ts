@@ -26,8 +26,11 @@ export interface WaitOptions {
 
 /** The API server as the tests see it: plain requests and waits, apart from the client that is under test. */
 export interface Api {
-  /** One request; the answer whatever its status. `path` is absolute: '/api/v1/pods'. */
-  request<T = KubeObject>(method: string, path: string, body?: object): Promise<ApiAnswer<T>>;
+  /**
+   * One request; the answer whatever its status. `path` is absolute: '/api/v1/pods'.
+   * @param contentType of the body; default: application/json. PATCH needs one of its own.
+   */
+  request<T = KubeObject>(method: string, path: string, body?: object, contentType?: string): Promise<ApiAnswer<T>>;
   /** The states of the objects under a list path: those that are there (ADDED), then each change. Ends with the signal. */
   watch<T extends KubeObject>(
     path: string,
@@ -49,9 +52,14 @@ export async function createApi(
   kubeconfig: string | { readonly server: string; readonly authority: string },
 ): Promise<Api> {
   const { server, options } = await connection(kubeconfig);
-  const send = (method: string, path: string, signal: AbortSignal, body?: object): Promise<IncomingMessage> =>
+  const send = (
+    method: string,
+    path: string,
+    signal: AbortSignal,
+    { body, contentType = 'application/json' }: { body?: object | undefined; contentType?: string | undefined } = {},
+  ): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
-      const headers = { accept: 'application/json', ...(body ? { 'content-type': 'application/json' } : {}) };
+      const headers = { accept: 'application/json', ...(body ? { 'content-type': contentType } : {}) };
       request(`${server}${path}`, { ...options, method, headers, signal }, resolve)
         .on('error', reject)
         .end(body === undefined ? undefined : JSON.stringify(body));
@@ -79,8 +87,13 @@ export async function createApi(
     }
   }
   return {
-    request: async <T = KubeObject>(method: string, path: string, body?: object): Promise<ApiAnswer<T>> => {
-      const response = await send(method, path, AbortSignal.timeout(REQUEST_TIMEOUT_MS), body);
+    request: async <T = KubeObject>(
+      method: string,
+      path: string,
+      body?: object,
+      contentType?: string,
+    ): Promise<ApiAnswer<T>> => {
+      const response = await send(method, path, AbortSignal.timeout(REQUEST_TIMEOUT_MS), { body, contentType });
       const content = await text(response);
       return { status: response.statusCode ?? 0, body: JSON.parse(content) as T };
     },
