@@ -7,6 +7,7 @@ import type {
   ContainerImage,
   ContainerStats,
   ContainerStatus,
+  GuestNetwork,
   LinuxContainerSecurityContext,
   PodSandbox,
   PodSandboxConfig,
@@ -83,6 +84,17 @@ const linuxContainerSecurityContext: z.ZodType<LinuxContainerSecurityContext> = 
   readonlyRootfs: z.boolean(),
 });
 
+const guestNetwork: z.ZodType<GuestNetwork> = z.object({
+  bindAddresses: z.array(text),
+  listeners: z.array(z.object({ name: text, port: count })),
+  policy: z.object({
+    allowLoopback: z.boolean(),
+    allow: z.array(text),
+    deny: z.array(text),
+    ownPorts: z.array(count),
+  }),
+});
+
 export const containerConfig: z.ZodType<ContainerConfig> = z.object({
   metadata: containerMetadata,
   image: containerImage,
@@ -104,6 +116,7 @@ export const containerConfig: z.ZodType<ContainerConfig> = z.object({
     memoryLimitInBytes: z.number(),
   }),
   securityContext: linuxContainerSecurityContext.exactOptional(),
+  network: guestNetwork.exactOptional(),
 });
 
 const containerState = z.enum(['CONTAINER_CREATED', 'CONTAINER_RUNNING', 'CONTAINER_EXITED', 'CONTAINER_UNKNOWN']);

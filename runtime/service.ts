@@ -146,6 +146,23 @@ export interface LinuxContainerSecurityContext {
   readonly readonlyRootfs: boolean;
 }
 
+/** What the sockets of a container's guest may do (docs/sockets.md). */
+export interface GuestNetwork {
+  /** The pod's addresses: 'any address' means these; empty: all of the machine. */
+  readonly bindAddresses: readonly string[];
+  /** TCP ports that the guest has listening descriptors for from the start, in the order of the manifest. */
+  readonly listeners: readonly { readonly name: string; readonly port: number }[];
+  readonly policy: {
+    /** Whether the node's loopback may be reached and bound to. */
+    readonly allowLoopback: boolean;
+    /** Addresses and subnets that may be reached whatever `deny` and `allowLoopback` say. */
+    readonly allow: readonly string[];
+    readonly deny: readonly string[];
+    /** Ports of this machine that are never reached. */
+    readonly ownPorts: readonly number[];
+  };
+}
+
 export interface ContainerConfig {
   readonly metadata: ContainerMetadata;
   readonly image: ContainerImage;
@@ -164,6 +181,8 @@ export interface ContainerConfig {
   readonly tty: boolean;
   readonly resources: LinuxContainerResources;
   readonly securityContext?: LinuxContainerSecurityContext;
+  /** Without it: no listening descriptors, any address to bind to, and neither loopback nor link-local ones to reach. */
+  readonly network?: GuestNetwork;
 }
 
 export type ContainerState = 'CONTAINER_CREATED' | 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'CONTAINER_UNKNOWN';

@@ -20,6 +20,8 @@ const threshold = z
     'a quantity or a percentage, for example 100Mi or 10%',
   );
 
+const subnet = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+
 const taint = z.strictObject({
   key: z.string().min(1),
   value: z.string().default(''),
@@ -156,6 +158,22 @@ const options = z.strictObject({
     })
     .describe('RuntimeClass handlers and how each runs a pod'),
   defaultRuntimeHandler: z.string().default('wasm').describe('For pods without a runtime class'),
+  podBindAddresses: z
+    .array(z.union([z.ipv4(), z.ipv6()]))
+    .default([])
+    .describe("Addresses of this machine that pods listen on; empty: the node's own (nodeIP)"),
+  guestAllowLoopback: z
+    .boolean()
+    .default(false)
+    .describe("Whether guests may reach, and listen on, the node's loopback (docs/sockets.md)"),
+  guestAllowAddresses: z
+    .array(subnet)
+    .default([])
+    .describe('Addresses and subnets that guests may reach although something else here says no'),
+  guestDenyAddresses: z
+    .array(subnet)
+    .default(['169.254.0.0/16', 'fe80::/10'])
+    .describe('Addresses and subnets that guests may not reach; by default link-local ones: cloud metadata'),
   posixExtension: z
     .boolean()
     .default(true)

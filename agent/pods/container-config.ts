@@ -1,6 +1,12 @@
 import { resolveProcess } from '../../images/process.ts';
 import type { Image } from '../../images/service.ts';
-import type { ContainerConfig, LinuxContainerResources, LogLimits, Mount } from '../../runtime/service.ts';
+import type {
+  ContainerConfig,
+  GuestNetwork,
+  LinuxContainerResources,
+  LogLimits,
+  Mount,
+} from '../../runtime/service.ts';
 import type { Container, Pod } from '../kube/types.ts';
 import { expand, mappingFor } from './expansion.ts';
 import { containerAnnotations, containerLabels } from './labels.ts';
@@ -18,6 +24,7 @@ export interface ContainerConfigInput {
   readonly envs: readonly { readonly name: string; readonly value: string }[];
   readonly mounts: readonly Mount[];
   readonly logLimits: LogLimits;
+  readonly network: GuestNetwork;
 }
 
 /**
@@ -53,6 +60,7 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,
     resources: resourcesOf(container),
+    network: input.network,
     securityContext: linuxSecurityContext(pod, container, image),
   };
 }

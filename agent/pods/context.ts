@@ -27,6 +27,8 @@ export interface PodContext {
   readonly recorder: EventRecorder;
   readonly status: StatusWriter;
   readonly hostIPs: () => readonly string[];
+  /** Ports that the agent listens on, which are nothing for pods. */
+  readonly ownPorts: () => readonly number[];
   /** Of containers that fail: CrashLoopBackOff. */
   readonly restartBackoff: KeyedBackoff;
   readonly probes: ProbeSupervisor;

@@ -127,6 +127,7 @@ class Manager implements PodManager {
       probes: createProbeSupervisor(runtime, recorder),
       restartBackoff: new KeyedBackoff(INITIAL_RESTART_MS, parseDuration(config.maxContainerRestartPeriod)),
       hostIPs: () => this.#options.node.hostIPs(),
+      ownPorts: () => [this.#options.node.get()?.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? config.port],
       runtimeHandlerOf: (pod) => this.#runtimeHandlerOf(pod),
       status: new StatusWriter({
         client,

@@ -8,6 +8,7 @@ import { podPaths } from '../volumes/paths.ts';
 import { podIPsOf } from './api-status.ts';
 import { containerConfig, type ContainerConfigInput } from './container-config.ts';
 import type { PodContext } from './context.ts';
+import { guestNetwork } from './guest-network.ts';
 import { runHook } from './hooks.ts';
 import { attemptFromLogs, legacyLogLink, makeLegacyLink, podLogDir } from './logs.ts';
 import { wholeValue } from './quantity.ts';
@@ -112,6 +113,7 @@ async function gatherConfig(context: PodContext, request: StartRequest, image: I
     restartCount,
     envs: made.envs,
     mounts: termination ? [...volumes, termination] : volumes,
+    network: guestNetwork(pod, container, { config, hostIPs, ownPorts: context.ownPorts() }),
     logLimits: { maxSize: wholeValue(config.containerLogMaxSize), maxFiles: config.containerLogMaxFiles },
   };
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { messageOf, WasmletError } from '../../base/errors.ts';
 import { POSIX_MODULE } from '../../wasi/posix/name.ts';
-import { createPreview1, type Preview1 } from '../../wasi/preview1/index.ts';
+import { createPreview1, PREVIEW1_MODULE, type Preview1 } from '../../wasi/preview1/index.ts';
 import { WasiExit } from '../../wasi/wasi.ts';
 import type { OutputSink, WasiContext } from '../../wasi/wasi.ts';
 import { GuestTrap } from '../engine/engine.ts';
@@ -18,6 +18,9 @@ import { timeNow } from './timestamp.ts';
 const TRAP_EXIT_CODE = 134;
 const MAX_FRAMES = 64;
 
+/** How long a guest that has ended may have its connections take what it has sent: a kernel would do it without it. */
+const FLUSH_TIMEOUT_MS = 2000;
+
 const ENTRY = '_start';
 
 /** Where a guest's output goes. */
@@ -29,9 +32,18 @@ export interface GuestOutput {
 /** A guest that is ready to run. */
 export interface LoadedGuest extends Disposable {
   readonly guest: Guest;
+  /** Closes what the guest has left open, and resolves when what it has sent is on its way. */
+  finish(): Promise<void>;
 }
 
-function contextOf(start: GuestStart, output: GuestOutput): WasiContext {
+/** A guest that never imports a function on sockets has no network: not even its declared ports. */
+function networkOf(module: CompiledModule, { network }: GuestStart, output: GuestOutput): Pick<WasiContext, 'network'> {
+  const wanted = module.imports.some((entry) => entry.module === PREVIEW1_MODULE && entry.name.startsWith('sock_'));
+  if (!wanted || network === undefined) return {};
+  return { network: { ...network, report: (line) => output.stderr.write(Buffer.from(`${line}\n`)) } };
+}
+
+function contextOf(module: CompiledModule, start: GuestStart, output: GuestOutput): WasiContext {
   return {
     args: start.args,
     env: start.env,
@@ -50,6 +62,7 @@ function contextOf(start: GuestStart, output: GuestOutput): WasiContext {
     ...(start.identity === undefined ? {} : { identity: start.identity }),
     hostname: start.hostname ?? '',
     signals: processSignals,
+    ...networkOf(module, start, output),
   };
 }
 
@@ -83,22 +96,33 @@ export async function loadGuest(start: GuestStart, output: GuestOutput): Promise
   // Synchronously: nothing else happens here, and the first asynchronous call would start libuv's four threads.
   const module = await engineFor(start.engine).compile(readFileSync(path));
   checkCommand(module);
-  const wasi = createPreview1(contextOf(start, output));
+  const wasi = createPreview1(contextOf(module, start, output));
   try {
     const imports = { ...wasi.imports, ...(await extensionFor(module, wasi, start)) };
     // What follows is the guest's doing; until here the host opened what only the host may.
     if (start.identity !== undefined) takeIdentity(start.identity);
     const guest = await module.instantiate(imports);
     wasi.setMemory(guest.memory);
-    return { guest, [Symbol.dispose]: () => wasi[Symbol.dispose]() };
+    return { guest, finish: () => finish(wasi), [Symbol.dispose]: () => wasi[Symbol.dispose]() };
   } catch (error) {
     wasi[Symbol.dispose]();
     throw error;
   }
 }
 
+async function finish(wasi: Preview1): Promise<void> {
+  wasi[Symbol.dispose]();
+  await wasi.flush(FLUSH_TIMEOUT_MS);
+}
+
 /** Runs a loaded guest to its end, whatever end that is. */
-export async function runGuest({ guest }: LoadedGuest, output: GuestOutput): Promise<ContainerExit> {
+export async function runGuest(loaded: LoadedGuest, output: GuestOutput): Promise<ContainerExit> {
+  const exit = await runToEnd(loaded, output);
+  await loaded.finish();
+  return exit;
+}
+
+async function runToEnd({ guest }: LoadedGuest, output: GuestOutput): Promise<ContainerExit> {
   try {
     await guest.run(ENTRY);
     return exited(0);

@@ -1,4 +1,4 @@
-import type { WasiIdentity } from '../../wasi/wasi.ts';
+import type { WasiIdentity, WasiNetwork } from '../../wasi/wasi.ts';
 
 /**
  * What supervisor and host say to each other: JSON lines, each with the protocol's version, over the pair of sockets
@@ -42,6 +42,8 @@ export interface GuestStart {
   readonly readonlyRoot?: boolean;
   /** Whether it may import wasmlet_posix_v1; without a word of it, it may. */
   readonly posixExtension?: boolean;
+  /** What its sockets may do, if it has any. */
+  readonly network?: Omit<WasiNetwork, 'report'>;
 }
 
 /** Run a container: its output goes to its log, its end is noted in its folder, and it outlives the supervisor. */

@@ -7,10 +7,18 @@ import { START_ERROR_EXIT_CODE, writeExit } from '../host/exit-record.ts';
 import type { ContainerExit } from '../host/exit-record.ts';
 import type { GuestStart, HostStart } from '../host/protocol.ts';
 import { timeNow } from '../host/timestamp.ts';
-import type { Container, ContainerConfig, ContainerState, ContainerStatus, PodSandboxMetadata } from '../service.ts';
+import type {
+  Container,
+  ContainerConfig,
+  ContainerState,
+  ContainerStatus,
+  PodSandboxConfig,
+  PodSandboxMetadata,
+} from '../service.ts';
 import { addUsage, Commands } from './commands.ts';
 import type { ExecCommand } from './commands.ts';
 import type { SupervisorContext } from './context.ts';
+import { networkOf } from './guest-network.ts';
 import { judgeExit, lastWords } from './exits.ts';
 import { pooledErrorPath, signalHost } from './hosts.ts';
 import type { ChildHost, Host, HostEnd } from './hosts.ts';
@@ -36,6 +44,7 @@ export interface ContainerOwner {
   readonly metadata: PodSandboxMetadata;
   readonly logDirectory: string;
   readonly hostname: string;
+  readonly dnsConfig: PodSandboxConfig['dnsConfig'];
   readonly engine: 'v8' | 'interpreter';
   readonly ready: boolean;
 }
@@ -151,8 +160,10 @@ export class ContainerEntry {
   #startRequest(): Omit<HostStart, 'v' | 'type'> {
     const { config } = this;
     const { module } = config.image;
+    const guest = this.#guestStart(config.args);
     return {
-      ...this.#guestStart(config.args),
+      ...guest,
+      network: { ...networkOf(config), ...guest.network, listeners: networkOf(config).listeners },
       ...(module === undefined ? {} : { module }),
       directory: this.directory,
       logPath: this.logPath,
@@ -176,6 +187,7 @@ export class ContainerEntry {
       hostname: owner.hostname,
       readonlyRoot: config.securityContext?.readonlyRootfs ?? false,
       posixExtension: this.#context.policy.posixExtension,
+      network: { ...networkOf(config), listeners: [], ...(owner.dnsConfig ? { dns: owner.dnsConfig } : {}) },
     };
   }
 

@@ -2,7 +2,7 @@ import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '../../base/errors.ts';
 import { writeRecord } from '../../base/record.ts';
-import type { PodSandbox, PodSandboxMetadata, PodSandboxStatus } from '../service.ts';
+import type { PodSandbox, PodSandboxConfig, PodSandboxMetadata, PodSandboxStatus } from '../service.ts';
 import type { ContainerEntry, ContainerOwner } from './container.ts';
 import type { SupervisorContext } from './context.ts';
 import { SANDBOX_RECORD, sandboxPath } from './records.ts';
@@ -42,6 +42,10 @@ export class SandboxEntry implements ContainerOwner {
 
   get hostname(): string {
     return this.#record.config.hostname;
+  }
+
+  get dnsConfig(): PodSandboxConfig['dnsConfig'] {
+    return this.#record.config.dnsConfig;
   }
 
   get engine(): 'v8' | 'interpreter' {

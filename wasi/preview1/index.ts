@@ -28,7 +28,7 @@ export interface Preview1 {
    * Resolves when what the guest has sent has left the host, or after `timeoutMs`; after it was disposed of.
    */
   flush(timeoutMs: number): Promise<void>;
-  /** Closes all that the guest has open, and ends what it waits for. The guest must not be called any more. */
+  /** Closes all that the guest has open, and ends what it waits for, once. The guest must not be called any more. */
   [Symbol.dispose](): void;
 }
 
@@ -39,6 +39,7 @@ export interface Preview1 {
  */
 export function createPreview1(context: WasiContext): Preview1 {
   const state = createState(context);
+  let disposed = false;
   const functions: Preview1Functions = {
     ...argsFunctions(state),
     ...clockFunctions(state),
@@ -54,6 +55,9 @@ export function createPreview1(context: WasiContext): Preview1 {
     state,
     setMemory: (memory) => state.memory.attach(memory),
     flush: async (timeoutMs) => state.network?.flush(timeoutMs),
-    [Symbol.dispose]: () => disposeState(state),
+    [Symbol.dispose]: () => {
+      if (!disposed) disposeState(state);
+      disposed = true;
+    },
   };
 }

@@ -8,7 +8,7 @@ import { InputStream, OutputStream } from '../core/stdio.ts';
 import { Network } from '../sockets/network.ts';
 import { TcpSocket } from '../sockets/tcp-socket.ts';
 import type { WasiContext } from '../wasi.ts';
-import { DIRECTORY_RIGHTS, INHERITED_RIGHTS, SOCKET_RIGHTS, STDIN_RIGHTS, STDOUT_RIGHTS } from './abi.ts';
+import { DIRECTORY_RIGHTS, FDFLAG, INHERITED_RIGHTS, SOCKET_RIGHTS, STDIN_RIGHTS, STDOUT_RIGHTS } from './abi.ts';
 import { closeDescriptor, type Descriptor } from './descriptor.ts';
 
 /** All that the functions of one guest work on. */
@@ -40,13 +40,10 @@ export function createState(context: WasiContext): Preview1State {
   for (const { port } of network?.settings.listeners ?? []) {
     if (network === undefined) break;
     const object = TcpSocket.declared(network, port);
-    descriptors.insert({
-      object,
-      rightsBase: SOCKET_RIGHTS,
-      rightsInheriting: SOCKET_RIGHTS,
-      flags: 0,
-      declared: true,
-    });
+    const rights = { rightsBase: SOCKET_RIGHTS, rightsInheriting: SOCKET_RIGHTS };
+    // Non-blocking, as wasmtime's are: Go puts a listener into its poller only then, and would wait in accept for ever.
+    object.nonblocking = true;
+    descriptors.insert({ object, ...rights, flags: FDFLAG.NONBLOCK, declared: true });
   }
   descriptors.insert({
     object: tree.root,
