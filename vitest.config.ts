@@ -20,6 +20,7 @@ export default defineConfig({
           name: 'e2e',
           include: [
             'test/{cluster,e2e,packaging}/**/*.test.ts',
+            'test/workloads/standins/standins.test.ts',
             'test/golden/*.test.ts',
             'test/conformance/conformance.test.ts',
           ],

@@ -151,9 +151,11 @@ class BackingOffPuller implements ImagePuller {
       this.#recorder.record(reference, 'Warning', 'InspectFailed', message);
       return new ImageError('InvalidImageName', message, { cause: error });
     }
-    this.#recorder.record(reference, 'Warning', 'Failed', `Failed to pull image "${image}": ${messageOf(error)}`);
-    this.#backoff.next(key, this.#now());
     const unavailable = hasCode(error, 'RegistryUnavailable');
+    // CRI's errors begin with their code, and so the kubelet's event does.
+    const cause = unavailable ? `RegistryUnavailable: ${messageOf(error)}` : messageOf(error);
+    this.#recorder.record(reference, 'Warning', 'Failed', `Failed to pull image "${image}": ${cause}`);
+    this.#backoff.next(key, this.#now());
     const reason = unavailable ? 'RegistryUnavailable' : 'ErrImagePull';
     const message = unavailable
       ? `image pull failed for ${image} because the registry is unavailable: ${messageOf(error)}`

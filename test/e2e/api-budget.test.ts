@@ -1,29 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { nodeRequests } from '../support/audit-log.ts';
 import { useCluster } from '../support/fixture.ts';
 import { containerStatus, describeScene, isEnded, isReady } from './scene.ts';
 
-interface AuditEvent {
-  readonly stage: string;
-  readonly verb: string;
-  readonly user: { readonly username: string };
-  readonly objectRef?: { readonly resource?: string; readonly subresource?: string; readonly namespace?: string };
-}
-
 /** What a node asked of the API server about one namespace, counted as 'VERB resource/subresource'. */
-async function requestsOf(nodeName: string, namespace: string): Promise<Record<string, number>> {
-  const log = await readFile(useCluster().auditLog ?? '', 'utf8');
-  const counts: Record<string, number> = {};
-  for (const line of log.split('\n')) {
-    if (!line.includes(namespace)) continue;
-    const { stage, verb, user, objectRef } = JSON.parse(line) as AuditEvent;
-    if (stage !== 'ResponseComplete' || user.username !== `system:node:${nodeName}`) continue;
-    if (objectRef?.namespace !== namespace) continue;
-    const key = `${verb} ${[objectRef.resource, objectRef.subresource].filter(Boolean).join('/')}`;
-    counts[key] = (counts[key] ?? 0) + 1;
-  }
-  return counts;
-}
+const requestsOf = async (nodeName: string, namespace: string): Promise<Record<string, number>> =>
+  Object.fromEntries(await nodeRequests(useCluster().auditLog ?? '', nodeName, namespace));
 
 describeScene("the number of API calls in a pod's life", (scene) => {
   // The budget of docs/RATIONALE.md, "Why is there no GET before a status patch?". The audit log belongs to our cluster.

@@ -1,0 +1,75 @@
+import type { ListedDifference } from './trace/listed.ts';
+
+/** Cases whose pods ask for what a Wasm node does not have: it says so at once, where a kubelet tries. */
+const NOT_OFFERED =
+  /^(privileged|share-process-namespace|restart-all-containers|runtime-handler-unknown|volume-(claim-missing|csi-missing|hostpath-wrong-type))$/;
+/** Cases whose image cannot be had. */
+const PULL_FAILS = /^(pull-|image-linux|module-not-wasm|delete-in-pull-back-off)/;
+
+/**
+ * The differences from a kubelet that are known, each with its reason; those that should not be are in
+ * docs/conformance.md too, with what it would take. An entry that no case needs any more fails the test.
+ */
+export const DIFFERENCES: readonly ListedDifference[] = [
+  {
+    cases: NOT_OFFERED,
+    field: /./,
+    why: 'a pod that asks for what this node cannot offer is Failed at once, with what to change; a kubelet over the same runtime starts it without, or waits for ever (docs/RATIONALE.md)',
+  },
+  {
+    field: /^calls: get (configmaps|secrets)$/,
+    kubelet: /^0$/,
+    why: 'a kubelet keeps a watch open for each ConfigMap and Secret, we read them when they are needed and keep them for a minute',
+  },
+  {
+    field: /^calls: create serviceaccounts\/token$/,
+    why: 'the Node authorizer may learn of a pod after us and refuses until then: we ask again; a kubelet asks later',
+  },
+  {
+    field: /: end\.(resources|allocatedResources)$/,
+    ours: null,
+    why: 'the resources of a pod as a whole are not in its status yet: docs/conformance.md',
+  },
+  {
+    cases: /^deadline-/,
+    field: /^events of Pod pod$/,
+    kubelet: /DeadlineExceeded from kubelet \(again and again\)/,
+    ours: /DeadlineExceeded from kubelet: /,
+    why: 'a kubelet tells at each look that the deadline has passed, we tell once',
+  },
+  {
+    cases: PULL_FAILS,
+    field: /^events of Pod pod spec\.(initC|c)ontainers/,
+    kubelet: /\(again and again\)|BackOff/,
+    why: 'a kubelet pulls once more before it shows the back-off, we show it a second after the first failure',
+  },
+  {
+    cases: /^(exit-1-on-failure|exit-0-always|init-fails-always|delete-crash-looping)$/,
+    field: /container (app|init)$|condition (Containers)?Ready$/,
+    why: 'a kubelet shows a back-off at its next look only, which in the first ten seconds may be the restart; we show it when it begins',
+  },
+  {
+    cases: /^refused-os$/,
+    field: /phase$|end\.message$|^events/,
+    kubelet: /node OS"?$/,
+    ours: /this node runs WebAssembly/,
+    why: 'we say what to change',
+  },
+  {
+    cases: /^hostname-and-aliases$/,
+    field: /^pod pod: /,
+    why: 'there is no /etc/hosts yet: docs/conformance.md',
+  },
+  {
+    cases: /^ephemeral-container$/,
+    field: /./,
+    why: 'ephemeral containers are not run yet: docs/conformance.md',
+  },
+  {
+    cases: /^resources-of-pod$/,
+    field: /^events of Pod pod$/,
+    kubelet: /Resize(Error|Completed)/,
+    ours: null,
+    why: 'this kubelet has no cgroups and takes the limits of a pod as a whole for a resize that failed',
+  },
+];
