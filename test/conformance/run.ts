@@ -1,12 +1,12 @@
 /** The suite from nothing to its results. */
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buildStandIns } from '../workloads/standins/build.ts';
 import { Progress } from './progress.ts';
 import type { SpecResult } from './results.ts';
 import { combineRuns } from './results.ts';
 import type { Stage } from './stage.ts';
 import { openStage } from './stage.ts';
-import { standIns } from './stand-ins.ts';
 import { runSuite } from './suite.ts';
 
 export interface RunOptions {
@@ -50,14 +50,14 @@ async function runOnce(options: RunOptions, context: RunContext): Promise<SpecRe
   await using stage = await openStage({
     nodes: options.nodes,
     rename: options.rename,
-    agentConfig: {},
-    standIns,
+    agentConfig: options.plainWasi ? { posixExtension: false } : {},
+    standIns: () => buildStandIns(options.plainWasi ? 'plain' : 'extended'),
     ...context,
   });
   const specs: SpecResult[] = [];
   const progress = new Progress(context.report);
   try {
-    await runSuite({
+    const missing = await runSuite({
       ...options,
       ...stage,
       ...(context.signal ? { signal: context.signal } : {}),
@@ -66,6 +66,7 @@ async function runOnce(options: RunOptions, context: RunContext): Promise<SpecRe
         if ('spec' in line) specs.push(line.spec);
       },
     });
+    if (missing > 0) context.report(`the run ended early: ${missing} specs have no result`);
     return specs;
   } finally {
     if (options.keepLogs !== undefined) await keepLogs(stage, options.keepLogs);

@@ -76,6 +76,9 @@ function agentConfig({ agentConfig }: StageOptions): Record<string, unknown> {
   return {
     nodeLabels: { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64' },
     registerWithTaints: [],
+    // The API server proxies to no loopback address: the agent finds one of the machine's.
+    nodeIP: [],
+    address: '0.0.0.0',
     ...agentConfig,
   };
 }
