@@ -29,6 +29,8 @@ export default defineConfig({
           hookTimeout: 300_000,
           // One control plane and two cores: files run side by side in two workers, no more.
           maxWorkers: 2,
+          // Cases of test/golden at a time: most of their time they wait.
+          maxConcurrency: 8,
         },
       },
     ],

@@ -1,5 +1,5 @@
 import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { WasmletError } from '../../../base/errors.ts';
 import { cached, keyOf } from '../../support/cache.ts';
 import { runOrThrow } from '../../support/command.ts';
@@ -76,11 +76,11 @@ async function buildImage(
   await compile(image.command, join(root, image.program), flavour);
   for (const directory of image.directories ?? []) await mkdir(join(root, directory), { recursive: true });
   for (const [path, content] of Object.entries(image.files ?? {})) await writeFile(join(root, path), content);
-  for (const [path, target] of Object.entries(image.links ?? {})) await link(join(root, path), target);
+  for (const [path, target] of Object.entries(image.links ?? {})) await link(root, path, target);
   if (!image.shell) return;
   for (const name of applets) {
-    const path = join(root, 'bin', name);
-    if (path !== join(root, image.program)) await link(path, image.program);
+    const path = `/bin/${name}`;
+    if (path !== image.program) await link(root, path, image.program);
   }
   await writeAccounts(root);
 }
@@ -93,10 +93,12 @@ async function writeAccounts(root: string): Promise<void> {
   await writeFile(join(root, 'etc/group'), `${GROUPS.join('\n')}\n`);
 }
 
-async function link(path: string, target: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await rm(path, { force: true });
-  await symlink(target, path);
+/** Links are relative: some runtimes follow no others. */
+async function link(root: string, path: string, target: string): Promise<void> {
+  const file = join(root, path);
+  await mkdir(dirname(file), { recursive: true });
+  await rm(file, { force: true });
+  await symlink(relative(dirname(path), target), file);
 }
 
 async function compile(command: string, output: string, flavour: Flavour): Promise<void> {

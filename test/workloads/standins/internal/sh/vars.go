@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/wasmlet/wasmlet/test/workloads/standins/internal/posix"
 )
@@ -149,7 +150,7 @@ func (s *shell) exported() []string {
 	// What is no name to a shell is passed on as it came.
 	for _, entry := range s.p.Env {
 		name, _, _ := strings.Cut(entry, "=")
-		if strings.ContainsAny(name, ".-/") {
+		if !syntax.ValidName(name) {
 			env = append(env, entry)
 		}
 	}
