@@ -126,8 +126,8 @@ export class TcpSocket implements GuestSocket {
     const [handle, ...others] = this.#bound;
     for (const other of others) other.close();
     this.#bound = [];
-    // An address in IPv6 clothes goes out by IPv4 where the socket is not bound to something else.
-    const target = handle === undefined ? unembedded(ip) : ip;
+    // An address in IPv6 clothes goes out by IPv4, unless the socket is bound to an address of IPv6.
+    const target = handle?.address().family === 'IPv6' ? ip : unembedded(ip);
     const socket = new this.#network.net.Socket({ allowHalfOpen: true, ...(handle ? { handle } : {}) });
     socket.connect({ host: formatAddress(target), port: address.port, family: familyOf(target) });
     this.#stream = new TcpStream(this.#network, socket, this.#family, this.#changes);

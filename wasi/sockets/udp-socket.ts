@@ -58,11 +58,16 @@ export class UdpSocket implements GuestSocket {
     try {
       await (this.#bound = this.#bindTo(target, port));
     } catch (error) {
-      this.#socket = undefined;
-      this.#bound = undefined;
+      this.#forget();
       if (socketError(error).code === 'EADDRINUSE') this.#network.reportTaken(target, port);
       throw error;
     }
+  }
+
+  /** What could not be bound is closed: the next try begins anew. */
+  #forget(): void {
+    this.#socket = undefined;
+    this.#bound = undefined;
   }
 
   #bindTo(target: Uint8Array, port: number): Promise<void> {
@@ -103,7 +108,12 @@ export class UdpSocket implements GuestSocket {
   /** A socket that sends without being bound gets a port of its own. */
   async #open(): Promise<Dgram.Socket> {
     // Not to the pod's address: it may have to reach what only another address of the node does.
-    await (this.#bound ??= this.#bindTo(anyAddress(this.#family), 0));
+    try {
+      await (this.#bound ??= this.#bindTo(anyAddress(this.#family), 0));
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
     if (this.#socket === undefined) throw new SocketError('EPIPE');
     return this.#socket;
   }

@@ -209,6 +209,15 @@ describe('a client', () => {
     await expect.poll(() => ports).toEqual([port]);
   });
 
+  test('of IPv6 reaches IPv4 by a mapped address, bound or not', async () => {
+    await using server = await outside(() => undefined);
+    const bound = guest.socket(2);
+    expect(await guest.wait('sock_bind', bound, guest.address('::'), 0)).toBe('ok');
+    for (const fd of [bound, guest.socket(2)]) {
+      expect(await guest.wait('sock_connect', fd, guest.address('::ffff:127.0.0.1'), server.port)).toBe('ok');
+    }
+  });
+
   test('gets ECONNRESET of a peer that resets, then the end and EPIPE', async () => {
     await using server = await outside((socket) => socket.once('data', () => socket.resetAndDestroy()));
     const fd = await guest.connect(server.port);
