@@ -19,7 +19,8 @@ export async function isMountPoint(dir: string): Promise<boolean> {
  */
 export async function mountTmpfs(dir: string, sizeBytes: number | undefined): Promise<void> {
   if ((await readdir(dir)).length > 0) throw new Error(`${dir} is not empty: a mount would hide what it holds`);
-  const options = ['mode=0777', 'nosuid', 'nodev', ...(sizeBytes === undefined ? [] : [`size=${sizeBytes}`])];
+  // Its root keeps the kernel's default mode of 1777, as the kubelet leaves it.
+  const options = ['nosuid', 'nodev', ...(sizeBytes === undefined ? [] : [`size=${sizeBytes}`])];
   await run('mount', ['-t', 'tmpfs', '-o', options.join(','), 'tmpfs', dir], { timeout: TIMEOUT_MS });
 }
 
