@@ -17,7 +17,6 @@ export const IMPOSSIBLE: readonly Impossible[] = [
     name: /Security Context when creating containers with AllowPrivilegeEscalation should allow/,
     reason: REGAINS_ROOT,
   },
-  { name: /Sysctls .* should support (unsafe )?sysctls which are actually/, reason: IPC_NAMESPACE },
   { name: /Sysctls .* should support sysctls/, reason: IPC_NAMESPACE },
 ];
 
