@@ -5,7 +5,7 @@ import { readPassing } from './passing.ts';
 import { runConformance } from './run.ts';
 
 /** Seconds that a spec may have taken when it was recorded. */
-const FAST_SECONDS = 20;
+const FAST_SECONDS = 10;
 const TIMEOUT_MS = 8 * 60_000;
 
 function escapeForGo(text: string): string {
@@ -23,7 +23,7 @@ describeOnCluster("Kubernetes' node conformance suite", () => {
           focus: [fast.map(escapeForGo).join('|')],
           skip: [],
           nodes: 1,
-          procs: 6,
+          procs: 8,
           runs: 1,
           specTimeout: '3m',
           timeout: '7m',
