@@ -7,6 +7,8 @@ export interface ListedDifference {
   readonly field: RegExp;
   readonly kubelet?: RegExp | null;
   readonly ours?: RegExp | null;
+  /** It depends on timing and need not show in each run. */
+  readonly byChance?: true;
   /** Why it is so. */
   readonly why: string;
 }

@@ -23,7 +23,7 @@ describe('a text', () => {
     [`steps@sha256:${'0a'.repeat(32)}`, 'steps@sha256:<digest>'],
     [`sandbox ${'0a'.repeat(32)}`, 'sandbox <id>'],
     ['in 12ms (1.5s including waiting). Image size: 42 bytes.', 'in <duration>. Image size: <n> bytes.'],
-    ['requested: 1000, used: 0, capacity: 2000', 'requested: 1000, used: 0, capacity: <n>'],
+    ['requested: 1000, used: 0, capacity: 2000', 'requested: 1000, used: <n>, capacity: <n>'],
     ['failed at 2026-11-21T14:40:07.123Z', 'failed at <time>'],
     ['volume "kube-api-access-x7k2p"', 'volume "kube-api-access-<suffix>"'],
     [`/tmp/wasmlet-x/root/pods/${UID}/volumes`, '<root>/pods/<uid>/volumes'],

@@ -23,7 +23,7 @@ const SHAPES: readonly Replacement[] = [
   [/\b[0-9a-f]{32}\b/g, '<id>'],
   [/kube-api-access-[a-z0-9]{5}\b/g, 'kube-api-access-<suffix>'],
   [/\bin \d+(\.\d+)?(ms|s|µs)( \(\d+(\.\d+)?(ms|s|µs) including waiting\))?/g, 'in <duration>'],
-  [/\bcapacity: \d+/g, 'capacity: <n>'],
+  [/\bused: \d+, capacity: \d+/g, 'used: <n>, capacity: <n>'],
   [/Image size: \d+ bytes/g, 'Image size: <n> bytes'],
   [/\b\d{1,3}(\.\d{1,3}){3}:\d{4,5}->\d{1,3}(\.\d{1,3}){3}:/g, '<ip>:<port>-><ip>:'],
   [/\b\d{1,3}(\.\d{1,3}){3}:\d{4,5}\b/g, '<ip>:<port>'],
