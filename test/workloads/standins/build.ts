@@ -58,12 +58,15 @@ async function buildAll(folder: string, flavour: Flavour): Promise<void> {
 
 /** Every name that the module is called by: those of its applets. */
 async function appletNames(): Promise<readonly string[]> {
-  const { stdout } = await runOrThrow('go', ['run', './cmd/busybox', 'busybox', '--list'], {
-    cwd: SOURCES,
-    env: { ...process.env, GOWORK: 'off' },
-    timeoutMs: BUILD_TIMEOUT_MS,
-  });
-  return stdout.split('\n').filter((name) => name !== '' && name !== 'busybox');
+  const names = (await runHere('busybox', 'busybox', '--list')).split('\n');
+  return names.filter((name) => name !== '' && name !== 'busybox');
+}
+
+/** Runs a command of cmd/ on this machine. @returns what it printed */
+async function runHere(command: string, ...args: readonly string[]): Promise<string> {
+  const env = { ...process.env, GOWORK: 'off' };
+  const options = { cwd: SOURCES, env, timeoutMs: BUILD_TIMEOUT_MS };
+  return (await runOrThrow('go', ['run', `./cmd/${command}`, ...args], options)).stdout;
 }
 
 async function buildImage(
@@ -75,6 +78,7 @@ async function buildImage(
   await mkdir(dirname(join(root, image.program)), { recursive: true });
   await compile(image.command, join(root, image.program), flavour);
   for (const directory of image.directories ?? []) await mkdir(join(root, directory), { recursive: true });
+  if (image.certificate) await runHere('certificate', root);
   for (const [path, content] of Object.entries(image.files ?? {})) await writeFile(join(root, path), content);
   for (const [path, target] of Object.entries(image.links ?? {})) await link(root, path, target);
   if (!image.shell) return;

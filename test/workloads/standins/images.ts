@@ -20,6 +20,8 @@ export interface StandInImage {
   readonly directories?: readonly string[];
   /** Content by absolute path. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Whether /localhost.crt and /localhost.key are there. */
+  readonly certificate?: boolean;
   /** Whether /bin has the shell and its programs, /etc the accounts. */
   readonly shell: boolean;
   readonly config: StandInConfig;
@@ -35,6 +37,7 @@ const AGNHOST = {
   command: 'agnhost',
   program: '/agnhost',
   links: { '/agnhost-2': '/agnhost', '/bin/bash': '/agnhost' },
+  certificate: true,
   directories: ['/uploads', '/root', '/home/user-defined-in-image'],
   shell: true,
   config: config({ entrypoint: ['/agnhost'], cmd: ['pause'] }),
