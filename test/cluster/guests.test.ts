@@ -1,6 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { POSIX_MODULE } from '../../wasi/posix/name.ts';
 import { buildGuest, GUEST_NAMES, whyNoGuest } from '../support/guests.ts';
+
+/** The modules that a guest may import from. */
+const OFFERED = ['wasi_snapshot_preview1', POSIX_MODULE];
 
 describe('the guest programs', () => {
   test.for(GUEST_NAMES.map((name) => [name] as const))('%s compiles to a WASI command', async ([name], { skip }) => {
@@ -11,7 +15,7 @@ describe('the guest programs', () => {
     expect(exports.get('_start')).toBe('function');
     expect(exports.get('memory')).toBe('memory');
     const sources = new Set(WebAssembly.Module.imports(module).map((each) => each.module));
-    expect([...sources].filter((source) => source !== 'wasi_snapshot_preview1')).toEqual([]);
+    expect([...sources].filter((source) => !OFFERED.includes(source))).toEqual([]);
   });
 
   test("the trap's functions keep their names", async () => {
