@@ -88,6 +88,8 @@ export interface WasiContext {
   readonly tty: boolean;
   /** Whether '/' takes no changes; mounts have their own. */
   readonly readonlyRoot?: boolean;
+  /** Whether the guest finds /dev and /proc, as in any container. */
+  readonly systemFiles?: boolean;
   /** What wasmlet_posix_v1 tells of the guest; without it root on a host without a name. */
   readonly identity?: WasiIdentity;
   readonly hostname?: string;

@@ -158,6 +158,17 @@ const options = z.strictObject({
     })
     .describe('RuntimeClass handlers and how each runs a pod'),
   defaultRuntimeHandler: z.string().default('wasm').describe('For pods without a runtime class'),
+  clusterDNS: z
+    .array(z.union([z.ipv4(), z.ipv6()]))
+    .default([])
+    .describe("Addresses of the cluster's DNS service, for pods with dnsPolicy ClusterFirst"),
+  clusterDomain: z.string().default('').describe('DNS domain of the cluster, for example cluster.local'),
+  resolvConf: z
+    .string()
+    .default('/etc/resolv.conf')
+    .describe(
+      "The node's resolver configuration, for pods with dnsPolicy Default; empty: the machine's own name server",
+    ),
   podBindAddresses: z
     .array(z.union([z.ipv4(), z.ipv6()]))
     .default([])

@@ -24,6 +24,12 @@ export const EVENT_REASONS = {
   FailedMount: ['Warning', 'pod', 'A volume could not be set up; it is tried again.'],
   FailedCreatePodSandBox: ['Warning', 'pod', 'The sandbox could not be made; it is tried again.'],
   SandboxChanged: ['Normal', 'pod', 'The sandbox is gone; it and its containers are made anew.'],
+  MissingClusterDNS: [
+    'Warning',
+    'pod',
+    "dnsPolicy ClusterFirst without clusterDNS: the resolver is the node's; also about the node.",
+  ],
+  DNSConfigForming: ['Warning', 'pod', 'More name servers or searches than a resolver takes; the rest is left out.'],
   FailedKillPod: ['Warning', 'pod', 'The pod could not be ended; it is tried again.'],
   DeadlineExceeded: ['Normal', 'pod', 'The pod ran longer than activeDeadlineSeconds.'],
   // pods that this node refuses: also status.reason of the failed pod

@@ -50,6 +50,7 @@ function startManager(): PodManager {
   const manager = createPodManager({
     config: configSchema.parse({
       nodeName: 'node-1',
+      clusterDNS: ['10.0.0.10'],
       rootDir: join(root, 'state'),
       podLogsDir: join(root, 'logs'),
       containerLogsDir: join(root, 'links'),

@@ -15,6 +15,7 @@ import { wholeValue } from './quantity.ts';
 import { latestOf, type PodRuntimeStatus } from './runtime-cache.ts';
 import { verifyRunAsNonRoot } from './security-context.ts';
 import { containerReference, identityOf } from './spec.ts';
+import { makeHostsMount } from './hosts-file.ts';
 import { makeTerminationMount } from './termination-message.ts';
 import { killContainer } from './termination.ts';
 
@@ -102,9 +103,16 @@ async function gatherConfig(context: PodContext, request: StartRequest, image: I
   const logDir = join(podLogDir(config.podLogsDir, identityOf(pod)), container.name);
   const restartCount = await nextRestartCount(runtimeStatus, container.name, logDir);
   await mkdir(logDir, { recursive: true, mode: 0o755 });
-  const containersDir = join(podPaths(config.rootDir, namespace, uid).podDir, 'containers');
+  const { podDir } = podPaths(config.rootDir, namespace, uid);
   verifyRunAsNonRoot(pod, container, image);
-  const termination = await makeTerminationMount(containersDir, container);
+  const hosts = await makeHostsMount({
+    pod,
+    container,
+    podIPs,
+    clusterDomain: config.clusterDomain,
+    path: join(podDir, 'etc-hosts'),
+  });
+  const termination = await makeTerminationMount(join(podDir, 'containers'), container);
   const volumes = await context.volumes.containerMounts(pod, container, made.envs);
   return {
     pod,
@@ -112,7 +120,7 @@ async function gatherConfig(context: PodContext, request: StartRequest, image: I
     image,
     restartCount,
     envs: made.envs,
-    mounts: termination ? [...volumes, termination] : volumes,
+    mounts: [...volumes, ...[hosts, termination].filter((mount) => mount !== undefined)],
     network: guestNetwork(pod, container, { config, hostIPs, ownPorts: context.ownPorts() }),
     logLimits: { maxSize: wholeValue(config.containerLogMaxSize), maxFiles: config.containerLogMaxFiles },
   };

@@ -10,6 +10,7 @@ import type { PodContext } from './context.ts';
 import { hashContainer } from './labels.ts';
 import { legacyLogLink, removeContainerLog } from './logs.ts';
 import type { PodRuntimeStatus, RuntimeContainer } from './runtime-cache.ts';
+import { podDns } from './dns.ts';
 import { sandboxConfig } from './sandbox-config.ts';
 import {
   containerReference,
@@ -108,7 +109,8 @@ async function createSandbox(
 ): Promise<PodRuntimeStatus | (SyncResult & { failure: NonNullable<SyncResult['failure']> })> {
   try {
     const handler = context.runtimeHandlerOf(pod);
-    const config = sandboxConfig(pod, attempt, context.config.podLogsDir);
+    const { podLogsDir } = context.config;
+    const config = sandboxConfig(pod, attempt, { podLogsDir, dnsConfig: await podDns(context, pod) });
     const id = await context.runtime.runPodSandbox(config, handler);
     const sandbox = await context.runtime.podSandboxStatus(id);
     return {

@@ -58,6 +58,7 @@ function contextOf(module: CompiledModule, start: GuestStart, output: GuestOutpu
     stdout: output.stdout,
     stderr: output.stderr,
     tty: start.tty,
+    systemFiles: true,
     readonlyRoot: start.readonlyRoot ?? false,
     ...(start.identity === undefined ? {} : { identity: start.identity }),
     hostname: start.hostname ?? '',

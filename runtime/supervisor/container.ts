@@ -27,6 +27,7 @@ import { removeHostFiles } from './pool.ts';
 import { configPath, CONTAINER_RECORD, hostErrorPath, readExit, rootPath, STATE_RECORD, statePath } from './records.ts';
 import type { ContainerRecord, StateRecord } from './records.ts';
 import { makeRootFolder } from './root-folder.ts';
+import { sandboxMounts } from './sandbox-files.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { processUsage } from './stats.ts';
 import type { ProcessUsage } from './stats.ts';
@@ -43,6 +44,8 @@ export interface ContainerOwner {
   readonly id: string;
   readonly metadata: PodSandboxMetadata;
   readonly logDirectory: string;
+  /** Holds the files of the sandbox. */
+  readonly directory: string;
   readonly hostname: string;
   readonly dnsConfig: PodSandboxConfig['dnsConfig'];
   readonly engine: 'v8' | 'interpreter';
@@ -181,7 +184,7 @@ export class ContainerEntry {
       args,
       env: config.envs.map(({ key, value }) => `${key}=${value}`),
       workingDir: config.workingDir === '' ? '/' : config.workingDir,
-      mounts: config.mounts,
+      mounts: [...config.mounts, ...sandboxMounts(owner.directory, config)],
       tty: config.tty,
       ...this.#identity(),
       hostname: owner.hostname,

@@ -7,6 +7,7 @@ import type { ContainerEntry, ContainerOwner } from './container.ts';
 import type { SupervisorContext } from './context.ts';
 import { SANDBOX_RECORD, sandboxPath } from './records.ts';
 import type { SandboxRecord } from './records.ts';
+import { makeSandboxFiles } from './sandbox-files.ts';
 import { SerialQueue } from './serial-queue.ts';
 
 /** One pod sandbox with its containers. What changes it runs one after the other. */
@@ -59,6 +60,7 @@ export class SandboxEntry implements ContainerOwner {
   /** Makes the sandbox's folder and record. */
   async create(): Promise<void> {
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    await makeSandboxFiles(this.directory, this.#record.config);
     await writeRecord(sandboxPath(this.directory), SANDBOX_RECORD, this.#record);
     this.#context.events.emit('CONTAINER_CREATED_EVENT', this.id, this.metadata);
     this.#context.events.emit('CONTAINER_STARTED_EVENT', this.id, this.metadata);

@@ -80,6 +80,8 @@ export class TestAgent implements AsyncDisposable {
       nodeIP: ['127.0.0.1'],
       address: '127.0.0.1',
       port: 0,
+      clusterDNS: ['10.0.0.10'],
+      clusterDomain: 'cluster.local',
       logFormat: 'human',
       logLevel: 'debug',
       ...this.#options.config,

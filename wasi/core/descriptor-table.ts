@@ -26,6 +26,10 @@ export class DescriptorTable<T> {
     return fd < MAX_DESCRIPTORS;
   }
 
+  has(fd: number): boolean {
+    return this.#entries[fd >>> 0] !== undefined;
+  }
+
   /** @throws PosixError EBADF */
   get(fd: number): T {
     const entry = this.#entries[fd >>> 0];

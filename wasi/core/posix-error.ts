@@ -16,6 +16,7 @@ export type PosixCode =
   | 'EMFILE'
   | 'ENAMETOOLONG'
   | 'ENOENT'
+  | 'ENOSPC'
   | 'ENOTCAPABLE'
   | 'ENOTDIR'
   | 'ENOTEMPTY'

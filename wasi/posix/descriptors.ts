@@ -1,7 +1,7 @@
 import { createPipe } from '../core/pipe.ts';
 import { PosixError } from '../core/posix-error.ts';
 import { STDIN_RIGHTS, STDOUT_RIGHTS } from '../preview1/abi.ts';
-import { closeDescriptor, type Descriptor } from '../preview1/descriptor.ts';
+import { closeDescriptor, duplicate, type Descriptor } from '../preview1/descriptor.ts';
 import { plain, type Preview1Functions } from '../preview1/function.ts';
 import type { Preview1State } from '../preview1/state.ts';
 
@@ -30,10 +30,8 @@ export function descriptorFunctions({ memory, descriptors }: Preview1State): Pre
     }),
     /** dup(2); WASIX' name. */
     fd_dup: plain((fd: number, out: number) => {
-      const descriptor = descriptors.get(fd);
       memory.check(out, 4);
-      memory.setU32(out, descriptors.insert(descriptor));
-      descriptor.duplicates = (descriptor.duplicates ?? 0) + 1;
+      memory.setU32(out, duplicate(descriptors, fd));
     }),
     /** dup2(2); WASIX' name. */
     fd_dup2: plain((fd: number, to: number) => {

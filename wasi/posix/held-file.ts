@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, statSync, type BigIntStats }
 import { errnoOf } from '../../base/errors.ts';
 import type { Directory } from '../core/files/directory.ts';
 import { O_PATH } from '../core/files/mounts.ts';
+import type { FileType } from '../core/files/stat.ts';
 import type { Place } from '../core/files/walk.ts';
 import { PosixError } from '../core/posix-error.ts';
 
@@ -12,6 +13,8 @@ export interface HeldFile {
   readonly stats: BigIntStats | undefined;
   /** Whether the mount it is on takes no changes. */
   readonly readonly: boolean;
+  /** Set where the runtime makes the file up; it has no stats. */
+  readonly virtual?: FileType;
   /** A path on the same file system. */
   readonly fileSystem: string;
 }
@@ -26,6 +29,10 @@ export function hold<T>(place: Place, use: (file: HeldFile) => T): T {
   if (point?.mount !== undefined) {
     const path = `/proc/self/fd/${point.mount.fd}`;
     return use(checked({ path, stats: statsOf(path), readonly: point.mount.readonly, fileSystem: path }, place));
+  }
+  if (point?.virtual !== undefined) {
+    if (mustBeDirectory) throw new PosixError('ENOTDIR');
+    return use(virtualFile(point.virtual.type));
   }
   const fd = openEntry(directory, name);
   if (fd === undefined) {
@@ -67,6 +74,15 @@ const standIn = ({ mount }: Directory): HeldFile => ({
   stats: undefined,
   readonly: true,
   fileSystem: `/proc/self/fd/${mount.fd}`,
+});
+
+/** A device may be written to, but nothing changes its attributes. */
+export const virtualFile = (type: FileType): HeldFile => ({
+  path: undefined,
+  stats: undefined,
+  readonly: type !== 'character',
+  virtual: type,
+  fileSystem: '/proc/self',
 });
 
 function checked(file: HeldFile, { mustBeDirectory }: Place): HeldFile {

@@ -7,7 +7,7 @@ import { checkAccess } from './access.ts';
 import { heldBy } from './descriptor-file.ts';
 import { hold, type HeldFile } from './held-file.ts';
 import { identityOf } from './identity.ts';
-import { setStat, setStatfs, streamStat } from './stat.ts';
+import { madeUpStat, setStat, setStatfs, streamStat } from './stat.ts';
 
 /** What tells of files and changes nothing. */
 export function inspectionFunctions(state: Preview1State): Preview1Functions {
@@ -20,15 +20,19 @@ export function inspectionFunctions(state: Preview1State): Preview1Functions {
   return {
     /** fstatat(2). */
     path_stat: oftenFailing((fd: number, lookup: number, path: number, length: number, out: number) =>
-      look(fd, lookup, path, length, ({ stats }) => setStat(memory, out, stats)),
+      look(fd, lookup, path, length, ({ stats, virtual }) => setStat(memory, out, stats ?? madeUpStat(virtual))),
     ),
     /** fstat(2). */
     fd_stat: plain((fd: number, out: number) => {
       const descriptor = descriptors.get(fd);
       requireRights(descriptor, RIGHT.FD_FILESTAT_GET);
       const { object } = descriptor;
-      const isStream = object.kind === 'input' || object.kind === 'output';
-      setStat(memory, out, isStream ? streamStat(object, identityOf(state)) : heldBy(descriptor).stats);
+      if (object.kind === 'input' || object.kind === 'output') {
+        setStat(memory, out, streamStat(object, identityOf(state)));
+        return;
+      }
+      const { stats, virtual } = heldBy(descriptor);
+      setStat(memory, out, stats ?? madeUpStat(virtual));
     }),
     /** faccessat(2) with AT_EACCESS. */
     path_access: oftenFailing((fd: number, lookup: number, path: number, length: number, mode: number) =>

@@ -1,4 +1,5 @@
 import { statfsSync, type BigIntStats } from 'node:fs';
+import type { FileType } from '../core/files/stat.ts';
 import type { GuestMemory } from '../core/guest-memory.ts';
 import type { Descriptor } from '../preview1/descriptor.ts';
 import type { HeldFile } from './held-file.ts';
@@ -11,6 +12,9 @@ const ST_RDONLY = 1n;
 /** Linux: S_IFIFO and S_IFCHR with what pipes and terminals show. */
 const PIPE_MODE = 0o010600;
 const TERMINAL_MODE = 0o020620;
+/** Linux: S_IFCHR of /dev/null and the like, S_IFREG of /proc/self/status and the like. */
+const DEVICE_MODE = 0o020666n;
+const TEXT_MODE = 0o100444n;
 const BLOCK_SIZE = 4096;
 
 type Stat = Pick<
@@ -43,6 +47,12 @@ const STAND_IN: Stat = {
   blksize: BigInt(BLOCK_SIZE),
 };
 
+/** What is told of what no file system holds. */
+export function madeUpStat(type: FileType = 'directory'): Stat {
+  if (type === 'directory') return STAND_IN;
+  return { ...STAND_IN, mode: type === 'character' ? DEVICE_MODE : TEXT_MODE };
+}
+
 /** What fstat(2) tells of a standard stream or a pipe. */
 export function streamStat(
   object: Extract<Descriptor['object'], { kind: 'input' | 'output' }>,
@@ -53,7 +63,7 @@ export function streamStat(
 }
 
 /** Writes a `stat`. */
-export function setStat(memory: GuestMemory, pointer: number, stat: Stat = STAND_IN): void {
+export function setStat(memory: GuestMemory, pointer: number, stat: Stat): void {
   memory.check(pointer, STAT_SIZE);
   const at = pointer >>> 0;
   const { dev, ino, nlink, rdev, size, blocks, atimeNs, mtimeNs, ctimeNs } = stat;

@@ -1,12 +1,13 @@
 import type { Directory, DirectoryEntry } from '../core/files/directory.ts';
-import type { OpenFile } from '../core/files/open-file.ts';
+import type { DescriptorTable } from '../core/descriptor-table.ts';
+import type { RegularFile } from '../core/files/regular-file.ts';
 import { PosixError } from '../core/posix-error.ts';
 import type { Input, Output } from '../core/stdio.ts';
 import type { GuestSocket } from '../sockets/socket.ts';
 
 /** What a descriptor of the guest stands for, with Preview 1's rights to it. */
 export interface Descriptor {
-  readonly object: Directory | OpenFile | Input | Output | GuestSocket;
+  readonly object: Directory | RegularFile | Input | Output | GuestSocket;
   rightsBase: number;
   rightsInheriting: number;
   /** `fdflags` */
@@ -35,12 +36,20 @@ export function directoryOf(descriptor: Descriptor, rights: number): Directory {
 }
 
 /** @throws PosixError EISDIR, ESPIPE (a stream or socket has no position), ENOTCAPABLE */
-export function fileOf(descriptor: Descriptor, rights: number): OpenFile {
+export function fileOf(descriptor: Descriptor, rights: number): RegularFile {
   const { object } = descriptor;
   if (object.kind === 'directory') throw new PosixError('EISDIR');
   if (object.kind !== 'file') throw new PosixError('ESPIPE');
   requireRights(descriptor, rights);
   return object;
+}
+
+/** Gives an open descriptor a further number. @throws PosixError EBADF, EMFILE */
+export function duplicate(descriptors: DescriptorTable<Descriptor>, fd: number): number {
+  const descriptor = descriptors.get(fd);
+  const copy = descriptors.insert(descriptor);
+  descriptor.duplicates = (descriptor.duplicates ?? 0) + 1;
+  return copy;
 }
 
 /** Gives back what the descriptor holds once its last number is closed; standard streams belong to the context. */

@@ -1,4 +1,4 @@
-import type { WriteMode } from '../core/files/open-file.ts';
+import type { WriteMode } from '../core/files/regular-file.ts';
 import type { FileStat, FileType } from '../core/files/stat.ts';
 import { PosixError } from '../core/posix-error.ts';
 import { FDFLAG, FILETYPE, RIGHT, rightsFrom } from './abi.ts';
@@ -26,7 +26,8 @@ export function writeModeOf(flags: number): WriteMode {
 
 function typeOf({ object }: Descriptor): FileType {
   if (object.kind === 'socket') return 'socket';
-  if (object.kind === 'file' || object.kind === 'directory') return object.kind;
+  if (object.kind === 'directory') return 'directory';
+  if (object.kind === 'file') return object.hostPath === undefined ? object.stat().type : 'file';
   return object.tty ? 'character' : 'unknown';
 }
 

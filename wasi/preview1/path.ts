@@ -4,7 +4,7 @@ import type { LastLink } from '../core/files/walk.ts';
 import type { GuestMemory } from '../core/guest-memory.ts';
 import { PosixError } from '../core/posix-error.ts';
 import { DIRECTORY_RIGHTS, FILE_RIGHTS, LOOKUP_FOLLOW, OFLAG, RIGHT, rightsFrom } from './abi.ts';
-import { directoryOf, requireRights } from './descriptor.ts';
+import { directoryOf, duplicate, requireRights } from './descriptor.ts';
 import { writeModeOf } from './fd.ts';
 import { newTimes, setFilestat } from './filestat.ts';
 import { oftenFailing, type Preview1Functions } from './function.ts';
@@ -65,6 +65,12 @@ function pathOpen({ memory, descriptors, tree }: Preview1State): Preview1Functio
     memory.check(out, 4);
     if (!descriptors.hasRoom) throw new PosixError('EMFILE');
     const object = tree.open({ directory, path }, lastLink(lookup), options);
+    if (object.kind === 'stream') {
+      // As the link to /proc/self/fd/N that it is elsewhere: nothing is there when the guest has closed it.
+      if (!descriptors.has(object.number)) throw new PosixError('ENOENT');
+      memory.setU32(out, duplicate(descriptors, object.number));
+      return;
+    }
     const rightsBase = base & (object.kind === 'directory' ? DIRECTORY_RIGHTS : FILE_RIGHTS);
     const rightsInheriting = object.kind === 'directory' ? inheriting : 0;
     memory.setU32(out, descriptors.insert({ object, rightsBase, rightsInheriting, flags: fdflags }));

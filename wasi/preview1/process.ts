@@ -1,14 +1,8 @@
-import type * as Crypto from 'node:crypto';
 import { PosixError } from '../core/posix-error.ts';
+import { fillRandom } from '../core/random.ts';
 import { WasiExit } from '../wasi.ts';
 import { plain, suspending, type Preview1Function, type Preview1Functions } from './function.ts';
 import type { Preview1State } from './state.ts';
-
-/** Loaded when the first guest asks for randomness: node:crypto is 1.4 MB of every host's memory. */
-const crypto = (): typeof Crypto => process.getBuiltinModule('node:crypto');
-
-/** One call for randomness, so that a large one allocates nothing. */
-const RANDOM_CHUNK = 65_536;
 
 /** `signal`, in the order of the specification from 0; the number is Linux' (its 16 is missing in WASI). */
 const LAST_SIGNAL = 30;
@@ -44,10 +38,6 @@ export function processFunctions(state: Preview1State): Preview1Functions {
     /** WASI Preview 1, `sched_yield`. Lets the host's event loop turn, if it has not for a while. */
     sched_yield: suspending(() => (eventLoop.turnIsDue() ? eventLoop.turn() : undefined)),
     /** WASI Preview 1, `random_get`. */
-    random_get: plain((pointer: number, length: number) => {
-      const view = memory.view(pointer, length);
-      const { randomFillSync } = crypto();
-      for (let at = 0; at < view.length; at += RANDOM_CHUNK) randomFillSync(view.subarray(at, at + RANDOM_CHUNK));
-    }),
+    random_get: plain((pointer: number, length: number) => fillRandom(memory.view(pointer, length))),
   };
 }

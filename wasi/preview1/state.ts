@@ -1,6 +1,8 @@
 import { RealtimeClock } from '../core/clocks.ts';
 import { DescriptorTable } from '../core/descriptor-table.ts';
 import { EventLoop } from '../core/event-loop.ts';
+import { deviceNodes } from '../core/files/devices.ts';
+import { procNodes } from '../core/files/proc.ts';
 import { FileTree } from '../core/files/tree.ts';
 import { GuestMemory } from '../core/guest-memory.ts';
 import type { Signals } from '../core/signals.ts';
@@ -28,6 +30,10 @@ export interface Preview1State {
 /** @throws WasmletError NotFound, FailedPrecondition: a folder of the context cannot be opened */
 export function createState(context: WasiContext): Preview1State {
   const tree = new FileTree(context.root, context.mounts, context.readonlyRoot);
+  if (context.systemFiles === true) {
+    tree.show('dev', deviceNodes());
+    tree.show('proc', procNodes(context));
+  }
   const descriptors = new DescriptorTable<Descriptor>();
   const stream = (object: Descriptor['object'], rights: number): void => {
     descriptors.insert({ object, rightsBase: rights, rightsInheriting: 0, flags: 0 });

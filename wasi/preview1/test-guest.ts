@@ -40,6 +40,7 @@ export interface TestGuestOptions {
   readonly stdin?: InputSource;
   readonly tty?: boolean;
   readonly readonlyRoot?: boolean;
+  readonly systemFiles?: boolean;
   readonly identity?: WasiIdentity;
   readonly hostname?: string;
   readonly signals?: SignalSource;

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { errnoOf } from '../../../base/errors.ts';
 import { PosixError } from '../posix-error.ts';
-import { O_PATH, type Mount, type MountPoint } from './mounts.ts';
+import { isDirectoryPoint, O_PATH, type Mount, type MountPoint } from './mounts.ts';
 import { statFrom, typeOf, utimeOf, type FileStat, type FileType, type NewTimes } from './stat.ts';
 
 const OPEN_DIRECTORY = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
@@ -80,6 +80,7 @@ export class Directory {
       if (!point.mount.isDirectory) throw new PosixError('ENOTDIR');
       return new Directory({ fd: point.mount.fd, owned: false, mount: point.mount, point, isRoot: false });
     }
+    if (point !== undefined && !isDirectoryPoint(point)) throw new PosixError('ENOTDIR');
     const path = this.entryPath(name);
     if (path === undefined) return this.#standIn(point, 'ENOENT');
     try {
@@ -134,8 +135,9 @@ export class Directory {
       { name: '..', type: 'directory' },
     ];
     const points = this.point?.children;
-    for (const [name, { mount }] of points ?? []) {
-      entries.push({ name, type: mount === undefined || mount.isDirectory ? 'directory' : 'file' });
+    for (const [name, point] of points ?? []) {
+      const type = isDirectoryPoint(point) ? 'directory' : point.mount === undefined ? point.virtual?.type : 'file';
+      entries.push({ name, type: type ?? 'file' });
     }
     if (this.#fd === undefined) return entries;
     for (const entry of readdirSync(`/proc/self/fd/${this.#fd}`, { withFileTypes: true })) {
@@ -150,6 +152,7 @@ export class Directory {
     if (name === '..') return 0n;
     const point = this.pointOf(name);
     if (point?.mount !== undefined) return fstatSync(point.mount.fd, { bigint: true }).ino;
+    if (point?.virtual !== undefined) return point.ino;
     const path = this.entryPath(name);
     const stats = path === undefined ? undefined : lstatSync(path, { bigint: true, throwIfNoEntry: false });
     return stats?.ino ?? point?.ino ?? 0n;

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { errnoOf, messageOf, WasmletError } from '../../../base/errors.ts';
+import type { VirtualNode } from './virtual-file.ts';
 
 /** Linux: a descriptor that only names a file. Node's constants lack it; the value is the same on x86-64 and arm64. */
 export const O_PATH = 0o10000000;
@@ -18,9 +19,26 @@ export interface Mount {
  */
 export interface MountPoint {
   mount?: Mount;
+  /** Unless something is mounted over it: a file that the runtime makes up. */
+  virtual?: VirtualNode;
   readonly children: Map<string, MountPoint>;
   /** Stands in for the inode number of a directory that no file system has. */
   readonly ino: bigint;
+}
+
+/** Whether what stands there is, or leads to, a directory. */
+export const isDirectoryPoint = ({ mount, virtual }: MountPoint): boolean =>
+  mount === undefined ? virtual === undefined : mount.isDirectory;
+
+/** The point at a path below another one, made where it is missing. */
+export function pointAt(from: MountPoint, names: readonly string[]): MountPoint {
+  let point = from;
+  for (const name of names) {
+    const child = point.children.get(name) ?? newMountPoint();
+    point.children.set(name, child);
+    point = child;
+  }
+  return point;
 }
 
 let nextIno = 0xffff_ffff_0000_0000n;

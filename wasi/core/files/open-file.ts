@@ -13,16 +13,8 @@ import {
   writevSync,
 } from 'node:fs';
 import { PosixError } from '../posix-error.ts';
+import type { RegularFile, WriteMode } from './regular-file.ts';
 import { statFrom, utimeOf, type FileStat, type NewTimes } from './stat.ts';
-
-/** What an open file can be told to do on each write. */
-export interface WriteMode {
-  readonly append: boolean;
-  /** Data reach the disk before a write returns. */
-  readonly dsync: boolean;
-  /** Data and attributes do. */
-  readonly sync: boolean;
-}
 
 export const flagsOf = (mode: WriteMode): number =>
   (mode.append ? constants.O_APPEND : 0) | (mode.dsync ? constants.O_DSYNC : 0) | (mode.sync ? constants.O_SYNC : 0);
@@ -35,7 +27,7 @@ const MAX_OFFSET = BigInt(Number.MAX_SAFE_INTEGER);
  * A regular file, open. The position is kept here, as Node has no lseek; all positions are exact up to 2^53, far above
  * what Linux' file systems hold.
  */
-export class OpenFile {
+export class OpenFile implements RegularFile {
   readonly kind = 'file';
   readonly readonly: boolean;
   #fd: number;

@@ -2,7 +2,9 @@ import { closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
 import { PosixError } from '../posix-error.ts';
 import { Directory } from './directory.ts';
 import { OPEN_SAFELY, type Mount } from './mounts.ts';
-import { flagsOf, OpenFile, type WriteMode } from './open-file.ts';
+import { flagsOf, OpenFile } from './open-file.ts';
+import type { RegularFile, WriteMode } from './regular-file.ts';
+import { VirtualFile, virtualStat, type VirtualNode } from './virtual-file.ts';
 import type { Place } from './walk.ts';
 
 export interface OpenOptions extends WriteMode {
@@ -15,6 +17,14 @@ export interface OpenOptions extends WriteMode {
   readonly directory: boolean;
 }
 
+/** A descriptor of the guest that is to be had once more. */
+export interface OpenedStream {
+  readonly kind: 'stream';
+  readonly number: number;
+}
+
+export type Opened = RegularFile | Directory | OpenedStream;
+
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC } = constants;
 /** Before the guest's umask. */
 const FILE_MODE = 0o666;
@@ -23,11 +33,13 @@ const FILE_MODE = 0o666;
  * Opens what stands at a place. Only regular files and directories: a FIFO, socket or device in a volume is ENOTSUP,
  * for it would wait or reach the host's devices.
  */
-export function openAt(place: Place, options: OpenOptions, umask: number): OpenFile | Directory {
+export function openAt(place: Place, options: OpenOptions, umask: number): Opened {
   const { directory, name } = place;
   if (name === '') return checkedDirectory(directory.reopen(), options);
   const point = directory.pointOf(name);
   if (point?.mount?.isDirectory === false) return openMountedFile(point.mount, place, options);
+  if (point?.mount === undefined && point?.virtual !== undefined)
+    return openVirtual(point.virtual, point.ino, place, options);
   if (point !== undefined || options.directory || place.mustBeDirectory) return openDirectory(place, options);
   return openEntry(place, options, FILE_MODE & ~umask);
 }
@@ -61,6 +73,15 @@ function openMountedFile(mount: Mount, place: Place, options: OpenOptions): Open
   // Followed on purpose: this link of /proc is our own and leads to the mounted file alone.
   const fd = openSync(`/proc/self/fd/${mount.fd}`, access | (options.truncate ? O_TRUNC : 0) | flagsOf(options));
   return new OpenFile(fd, access, options, mount.readonly);
+}
+
+function openVirtual(node: VirtualNode, ino: bigint, place: Place, options: OpenOptions): VirtualFile | OpenedStream {
+  if (options.directory || place.mustBeDirectory) throw new PosixError('ENOTDIR');
+  if (options.create && options.exclusive) throw new PosixError('EEXIST');
+  if ('stream' in node) return { kind: 'stream', number: node.stream };
+  const content = node.open();
+  if (content.write === undefined && (options.write || options.truncate)) throw new PosixError('EACCES');
+  return new VirtualFile(content, virtualStat(node.type, ino));
 }
 
 function openEntry({ directory, name }: Place, options: OpenOptions, mode: number): OpenFile | Directory {

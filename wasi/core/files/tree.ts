@@ -16,10 +16,10 @@ import { errnoOf } from '../../../base/errors.ts';
 import type { WasiMount } from '../../wasi.ts';
 import { PosixError } from '../posix-error.ts';
 import { Directory, standInStat } from './directory.ts';
-import { newMountPoint, openMount, type Mount, type MountPoint } from './mounts.ts';
-import { openAt, type OpenOptions } from './open.ts';
-import type { OpenFile } from './open-file.ts';
+import { isDirectoryPoint, newMountPoint, openMount, pointAt, type Mount, type MountPoint } from './mounts.ts';
+import { openAt, type Opened, type OpenOptions } from './open.ts';
 import { statFrom, utimeOf, type FileStat, type NewTimes } from './stat.ts';
+import { virtualStat, type VirtualNode } from './virtual-file.ts';
 import { Walk, type LastLink, type Place } from './walk.ts';
 
 /** What containers begin with. */
@@ -73,13 +73,7 @@ export class FileTree {
   #place(names: readonly string[], mount: Mount): void {
     let path: readonly string[] = [];
     for (const name of names) path = this.#resolved(path, name);
-    let point = this.root.point as MountPoint;
-    for (const name of path) {
-      const child = point.children.get(name) ?? newMountPoint();
-      point.children.set(name, child);
-      point = child;
-    }
-    point.mount = mount;
+    pointAt(this.root.point as MountPoint, path).mount = mount;
   }
 
   #resolved(path: readonly string[], name: string): readonly string[] {
@@ -93,7 +87,17 @@ export class FileTree {
     }
   }
 
-  open(at: Location, lastLink: LastLink, options: OpenOptions): OpenFile | Directory {
+  /**
+   * Shows files that the runtime makes up.
+   * @param nodes by their path, relative to `folder`
+   */
+  show(folder: string, nodes: ReadonlyMap<string, VirtualNode>): void {
+    for (const [path, node] of nodes) {
+      pointAt(this.root.point as MountPoint, [folder, ...path.split('/')]).virtual = node;
+    }
+  }
+
+  open(at: Location, lastLink: LastLink, options: OpenOptions): Opened {
     using walk = new Walk(this.root, at.directory);
     return openAt(walk.to(at.path, lastLink), options, this.umask);
   }
@@ -156,7 +160,7 @@ export class FileTree {
     const target = toWalk.to(to.path, 'never');
     if (source.name === '') throw new PosixError('EPERM');
     const point = source.directory.pointOf(source.name);
-    if (point !== undefined) throw new PosixError(point.mount?.isDirectory === false ? 'EXDEV' : 'EPERM');
+    if (point !== undefined) throw new PosixError(isDirectoryPoint(point) ? 'EPERM' : 'EXDEV');
     const path = existing(source.directory, source.name);
     if (source.mustBeDirectory) throw new PosixError(isDirectory(path) ? 'EPERM' : 'ENOTDIR');
     if (source.directory.mount !== target.directory.mount) throw new PosixError('EXDEV');
@@ -195,7 +199,7 @@ export class FileTree {
     const place = walk.to(at.path, 'never');
     if (place.name === '') throw new PosixError('EISDIR');
     const point = place.directory.pointOf(place.name);
-    if (point !== undefined) throw new PosixError(point.mount?.isDirectory === false ? 'EBUSY' : 'EISDIR');
+    if (point !== undefined) throw new PosixError(isDirectoryPoint(point) ? 'EISDIR' : 'EBUSY');
     mustBeWritable(place.directory);
     const path = existing(place.directory, place.name);
     if (place.mustBeDirectory && !isDirectory(path)) throw new PosixError('ENOTDIR');
@@ -221,6 +225,7 @@ function statAt({ directory, name }: Place): FileStat {
   if (name === '') return directory.stat();
   const point = directory.pointOf(name);
   if (point?.mount !== undefined) return statFrom(fstatSync(point.mount.fd, { bigint: true }));
+  if (point?.virtual !== undefined) return virtualStat(point.virtual.type, point.ino);
   const path = directory.entryPath(name);
   const stats = path === undefined ? undefined : lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (point !== undefined) return stats?.isDirectory() === true ? statFrom(stats) : standInStat(point);
