@@ -1,6 +1,6 @@
-import type { ContainerStatus, Pod, PodStatus } from '../kube/types.ts';
+import type { ContainerStatus, Pod, PodCondition, PodStatus } from '../kube/types.ts';
 import { sandboxChange, type ProbeResults } from './actions.ts';
-import { generateConditions, isOwnCondition } from './conditions.ts';
+import { disruptionTarget, generateConditions, isOwnCondition } from './conditions.ts';
 import { generateContainerStatuses, type WaitingReason } from './container-statuses.ts';
 import { phaseOf } from './phase.ts';
 import { qosClassOf } from './qos.ts';
@@ -17,8 +17,8 @@ export interface ApiStatusInput {
   readonly reasons: ReadonlyMap<string, WaitingReason>;
   readonly probes: ProbeResults;
   readonly hostIPs: readonly string[];
-  /** Ends the pod whatever its containers say: past its active deadline. */
-  readonly evict?: { readonly reason: string; readonly message: string } | undefined;
+  /** Ends the pod whatever its containers say: past its active deadline, or at the node's shutdown. */
+  readonly evict?: { readonly reason: string; readonly message: string; readonly isDisruption?: boolean } | undefined;
 }
 
 /** The pod's whole status, without transition times (kubelet_pods.go, generateAPIPodStatus). */
@@ -42,7 +42,7 @@ export function generateApiStatus(input: ApiStatusInput): PodStatus {
   return {
     ...outcome,
     conditions: [
-      ...(pod.status?.conditions ?? []).filter(({ type }) => !isOwnCondition(type)),
+      ...othersConditions(input),
       ...generateConditions({
         pod,
         statuses,
@@ -57,6 +57,14 @@ export function generateApiStatus(input: ApiStatusInput): PodStatus {
   };
 }
 
+/** What others have set, and that the node's own need has ended the pod, which is told once nothing of it runs any more. */
+function othersConditions({ pod, evict, podIsTerminal }: ApiStatusInput): PodCondition[] {
+  const others = (pod.status?.conditions ?? []).filter(({ type }) => !isOwnCondition(type));
+  if (evict?.isDisruption !== true || !podIsTerminal) return others;
+  const target = disruptionTarget(pod, evict.message);
+  return [...others.filter(({ type }) => type !== target.type), target];
+}
+
 type Outcome = Pick<PodStatus, 'reason' | 'message'> & { phase: ReturnType<typeof phaseOf> };
 
 /** Phase, with the reason that belongs to it. A pod never leaves a terminal phase. */
@@ -67,7 +75,7 @@ function outcomeOf(input: ApiStatusInput, statuses: readonly ContainerStatus[]):
   const hasInitialized = runtimeStatus.containers.some((c) => c.sandboxId === sandboxId && regular.has(c.name));
   const computed = phaseOf(pod, { statuses, podIsTerminal, hasInitialized });
   const settled = [pod.status?.phase, previous.phase].find(isTerminalPhase) as Outcome['phase'] | undefined;
-  if (evict && !settled) return { phase: 'Failed', ...evict };
+  if (evict && !settled) return { phase: 'Failed', reason: evict.reason, message: evict.message };
   const phase = settled ?? computed;
   if (phase !== previous.phase) return { phase };
   const reason = previous.reason ?? pod.status?.reason;

@@ -14,6 +14,9 @@ type OwnCondition = (typeof OWN_CONDITIONS)[number];
 
 export const isOwnCondition = (type: string): boolean => (OWN_CONDITIONS as readonly string[]).includes(type);
 
+/** Conditions that the kubelet writes, alone or as others do too (pkg/kubelet/types, PodConditionSharedByKubelet). */
+export const isWrittenCondition = (type: string): boolean => isOwnCondition(type) || type === 'DisruptionTarget';
+
 export interface ConditionsInput {
   readonly pod: Pod;
   /** Init and regular containers' statuses. */
@@ -36,7 +39,11 @@ export function generateConditions(input: ConditionsInput): PodCondition[] {
   ];
 }
 
-function condition(pod: Pod, type: OwnCondition, finding: Finding): PodCondition {
+/** The condition of a pod that the node has ended for a need of its own (pkg/kubelet/nodeshutdown). */
+export const disruptionTarget = (pod: Pod, message: string): PodCondition =>
+  condition(pod, 'DisruptionTarget', { status: 'True', reason: 'TerminationByKubelet', message });
+
+function condition(pod: Pod, type: OwnCondition | 'DisruptionTarget', finding: Finding): PodCondition {
   const generation = pod.metadata?.generation;
   return { type, ...(generation === undefined ? {} : { observedGeneration: generation }), ...finding };
 }

@@ -430,6 +430,14 @@ test('a shutdown that ends pods fails them as the kubelet does', async () => {
     phase: 'Failed',
     reason: 'Terminated',
     message: 'Pod was terminated in response to imminent node shutdown.',
+    conditions: expect.arrayContaining([
+      expect.objectContaining({
+        type: 'DisruptionTarget',
+        status: 'True',
+        reason: 'TerminationByKubelet',
+        message: 'Pod was terminated in response to imminent node shutdown.',
+      }),
+    ]) as unknown,
   });
 });
 

@@ -175,7 +175,8 @@ class Manager implements PodManager {
   }
 
   async shutdown(signal: AbortSignal): Promise<void> {
-    const why = { reason: 'Terminated', message: 'Pod was terminated in response to imminent node shutdown.' };
+    const message = 'Pod was terminated in response to imminent node shutdown.';
+    const why = { reason: 'Terminated', message, isDisruption: true };
     const seconds = Math.floor(parseDuration(this.#options.config.shutdownGracePeriod) / 1000);
     for (const worker of this.#workers.list()) worker.evict(why, seconds);
     while (!signal.aborted && this.#workers.list().some(({ mayHaveRunningContainers }) => mayHaveRunningContainers)) {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PodCondition, PodStatus } from '../kube/types.ts';
-import { isOwnCondition } from './conditions.ts';
+import { isWrittenCondition } from './conditions.ts';
 
 /** Fields of a pod's status that this agent writes; whatever else stands there is not ours to touch. */
 const SCALARS = [
@@ -65,7 +65,7 @@ function diffAddresses(from: PodStatus, to: PodStatus): Json {
 }
 
 function diffConditions(from: readonly PodCondition[], to: readonly PodCondition[]): Json {
-  const own = to.filter(({ type }) => isOwnCondition(type));
+  const own = to.filter(({ type }) => isWrittenCondition(type));
   const changed = own.flatMap((condition) => {
     const before = from.find(({ type }) => type === condition.type);
     const patch = diffCondition(before, condition);

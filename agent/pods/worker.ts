@@ -23,6 +23,8 @@ export type WorkerState = 'sync' | 'terminating' | 'terminated' | 'finished';
 export interface Ending {
   readonly reason: string;
   readonly message: string;
+  /** The node's need and no fault of the pod: condition DisruptionTarget, which a Job's podFailurePolicy can tell apart. */
+  readonly isDisruption?: boolean;
 }
 
 export interface PodWorkerOptions {
