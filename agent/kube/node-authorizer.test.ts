@@ -17,8 +17,17 @@ function answers(...outcomes: (Error | string)[]): { request: () => Promise<stri
   return { request, asked: () => asked };
 }
 
-test('an object that the Node authorizer does not yet know as ours is asked for again', async () => {
-  const { request, asked } = answers(unrelated, unrelated, 'object');
+const elsewhere = new KubeApiError(
+  403,
+  'Forbidden',
+  'serviceaccounts "default" is forbidden: node requested token bound to a pod scheduled on a different node',
+);
+
+test.for([
+  ['an object that the Node authorizer', unrelated],
+  ['a token of a pod that NodeRestriction', elsewhere],
+] as const)('%s does not yet know as ours is asked for again', async ([, refusal]) => {
+  const { request, asked } = answers(refusal, refusal, 'object');
   expect(await onceRelated(request)).toBe('object');
   expect(asked()).toBe(3);
 });
