@@ -43,11 +43,23 @@ test('help of a command names every option and its variable', () => {
     expect(stdout).toContain(`--${flag}`);
     expect(stdout.replace(/\s+/g, ' ')).toContain(variable);
   }
+  expect(stdout).toContain('default memory.available=100Mi,nodefs.available=10%');
+  expect(stdout).not.toContain('preset');
+});
+
+test('a boolean flag alone means true', () => {
+  const { stdout } = wasmlet(['config', '--serialize-image-pulls', '-o', 'json', '--node-name', 'a']);
+  expect(JSON.parse(stdout)).toMatchObject({ serializeImagePulls: true });
+});
+
+test('config shows the paths of key files', () => {
+  const args = ['config', '--node-name', 'a', '--tls-cert-file', '/tls.crt', '--tls-private-key-file', '/tls.key'];
+  expect(parse(wasmlet(args).stdout)).toMatchObject({ tlsPrivateKeyFile: '/tls.key' });
 });
 
 test.each([
   [['agent', '--max-pods', 'none'], /maxPods \(flag --max-pods\): expected number/],
-  [['agent', '--max-pod', '1'], /unknown option '--max-pod'/],
+  [['agent', '--max-pod', '1'], /unknown option '--max-pod'[\s\S]*see wasmlet agent --help/],
   [['agent', '--config', '/does/not/exist'], /configuration file cannot be read/],
   [['fly'], /unknown command 'fly'/],
 ])('%j is wrong use: exit code 2, a message and no stack', (args, message) => {

@@ -17,33 +17,38 @@ function commandOption(option: ConfigOption): Option {
   // A boolean flag alone means true.
   const value = kind === 'boolean' ? `[${PLACEHOLDERS.boolean}]` : `<${choicesOf(option)}>`;
   const standard = kind === 'json' || option.default === '' ? '' : `; default ${defaultText(option)}`;
-  return new Option(`--${flag} ${value}`, `${description} (${variable}${standard})`).preset('true');
+  return new Option(`--${flag} ${value}`, `${description} (${variable}${standard})`);
 }
 
 const choicesOf = ({ choices, kind }: ConfigOption): string =>
   choices.length > 0 ? choices.join('|') : PLACEHOLDERS[kind];
 
 function defaultText(option: ConfigOption): string {
-  if (option.kind === 'taints') return 'kubernetes.io/arch=wasm:NoSchedule';
-  const text = typeof option.default === 'string' ? option.default : JSON.stringify(option.default);
-  return text === '[]' || text === '{}' ? 'none' : text;
+  const { kind, default: value } = option;
+  if (kind === 'taints') return 'kubernetes.io/arch=wasm:NoSchedule';
+  if (kind === 'list') return (value as readonly string[]).join(',') || 'none';
+  if (kind !== 'map') return String(value);
+  const entries = Object.entries(value as Readonly<Record<string, unknown>>);
+  return entries.map(([key, item]) => `${key}=${String(item)}`).join(',') || 'none';
 }
 
 /** Adds the configuration's flags to a command. */
 function withConfig(command: Command, options: readonly ConfigOption[]): Command {
+  command.showHelpAfterError(`(see wasmlet ${command.name()} --help)`);
   command.option('--config <file>', 'YAML or JSON file with the same options (WASMLET_CONFIG)');
   for (const option of options) command.addOption(commandOption(option));
   return command;
 }
 
 function configOf(command: Command, options: readonly ConfigOption[]): Config {
-  const values = command.opts<Record<string, string | undefined>>();
+  const { config: file, ...values } = command.opts<Record<string, string | true | undefined> & { config?: string }>();
   const flags: Record<string, string> = {};
   for (const option of options) {
     const text = values[new Option(`--${option.flag}`).attributeName()];
-    if (text !== undefined) flags[option.flag] = text;
+    // `true` is a boolean flag without a value.
+    if (text !== undefined) flags[option.flag] = String(text);
   }
-  return loadConfig({ flags, file: values['config'], env: process.env });
+  return loadConfig({ flags, file, env: process.env });
 }
 
 function program(): Command {

@@ -14,7 +14,7 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
-const SECRET_KEY = /authorization|password|passwd|secret$|token|credential|private.?key|^auth$|cookie/i;
+const SECRET_KEY = /authorization|password|passwd|secret$|token|credential|private.?key(?!File$)|^auth$|cookie/i;
 const SECRET_TEXT =
   /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----|(?<=:\/\/)[^/\s:@]+:[^/\s@]+(?=@)/gi;
 const MAX_DEPTH = 6;

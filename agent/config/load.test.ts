@@ -95,6 +95,12 @@ describe('what is refused', () => {
     ]);
   });
 
+  test('what a file should hold is said as a file has it', () => {
+    const problems = problemsOf({ file: file('nodeLabels: x\nnodeIP: y\n') });
+    expect(problems).toMatch(/nodeLabels \(.*config\.yaml:1\): expected a mapping of keys to values/);
+    expect(problems).toMatch(/nodeIP \(.*config\.yaml:2\): expected a list/);
+  });
+
   test('an unknown key inside an option is named', () => {
     expect(problemsOf({ flags: { capacity: 'gpu=1' } })).toContain('capacity (flag --capacity): unknown: gpu');
   });

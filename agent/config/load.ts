@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { WasmletError } from '../../base/errors.ts';
 import { readConfigFile } from './file.ts';
-import { configOptions, PLACEHOLDERS, parseOptionText, type ConfigOption } from './options.ts';
+import { configOptions, PLACEHOLDERS, parseOptionText, type ConfigOption, type OptionKind } from './options.ts';
 import { configSchema, type Config } from './schema.ts';
 
 export interface ConfigSources {
@@ -15,8 +15,18 @@ export interface ConfigSources {
 /** Variables that are not configuration: the cache of test tools, and what tests set for themselves. */
 const OTHER_VARIABLES = /^WASMLET_(CONFIG|CACHE|TEST_.*)$/;
 
+/** How a value of a kind is written in a file. */
+const FILE_FORMS: Readonly<Record<OptionKind, string>> = {
+  ...PLACEHOLDERS,
+  list: 'a list',
+  taints: 'a list of key, value and effect',
+  map: 'a mapping of keys to values',
+  json: 'a mapping',
+};
+
 interface Candidate {
   readonly value: unknown;
+  readonly isFromFile: boolean;
   /** Where it came from, for messages. */
   readonly source: string;
 }
@@ -30,8 +40,8 @@ export function loadConfig(sources: ConfigSources): Config {
   const options = configOptions();
   const problems: string[] = [];
   const candidates = new Map<string, Candidate>();
-  const take = (key: string, value: unknown, source: string) => {
-    candidates.set(key, { value, source });
+  const take: Take = (key, value, source, isFromFile = false) => {
+    candidates.set(key, { value, source, isFromFile });
   };
   takeFile(sources.file ?? (sources.env['WASMLET_CONFIG'] || undefined), options, take, problems);
   takeEnvironment(sources.env, options, take, problems);
@@ -49,7 +59,7 @@ export function loadConfig(sources: ConfigSources): Config {
   return deepFreeze(result.data);
 }
 
-type Take = (key: string, value: unknown, source: string) => void;
+type Take = (key: string, value: unknown, source: string, isFromFile?: boolean) => void;
 
 function takeFile(path: string | undefined, options: readonly ConfigOption[], take: Take, problems: string[]): void {
   if (path === undefined) return;
@@ -57,7 +67,7 @@ function takeFile(path: string | undefined, options: readonly ConfigOption[], ta
   const known = new Set(options.map(({ key }) => key));
   for (const [key, value] of Object.entries(values)) {
     const source = `${path}:${lines.get(key) ?? 1}`;
-    if (known.has(key)) take(key, value, source);
+    if (known.has(key)) take(key, value, source, true);
     else problems.push(`${key} (${source}): there is no such option${suggestion(key, [...known])}`);
   }
 }
@@ -102,7 +112,8 @@ function describe(
   const candidate = top === undefined ? undefined : candidates.get(top);
   const name = rest.reduce((path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : `${path}.${part}`), top ?? '');
   const isText = typeof candidate?.value === 'string' && option && !['string', 'number'].includes(option.kind);
-  const expected = isText ? `expected ${PLACEHOLDERS[option.kind]}` : expectation(issue, option);
+  const forms = candidate?.isFromFile === true ? FILE_FORMS : PLACEHOLDERS;
+  const expected = isText ? `expected ${forms[option.kind]}` : expectation(issue, option);
   return `${name} (${candidate?.source ?? 'default'}): ${expected}`;
 }
 

@@ -31,6 +31,8 @@ interface JsonSchema {
 /** Every option, in the schema's order: flags, variables and the documentation are made of this. */
 export function configOptions(): readonly ConfigOption[] {
   const { properties = {} } = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  // The schema's own default of a map leaves out what each of its keys has for one.
+  const filled: Readonly<Record<string, unknown>> = configSchema.parse({ nodeName: 'node' });
   return Object.entries(properties).map(([key, schema]) => ({
     key,
     flag: flagName(key),
@@ -38,7 +40,7 @@ export function configOptions(): readonly ConfigOption[] {
     kind: kindOf(schema),
     description: schema.description ?? '',
     choices: schema.enum ?? [],
-    default: schema.default,
+    default: schema.type === 'object' ? filled[key] : schema.default,
   }));
 }
 
