@@ -111,6 +111,7 @@ printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
       /it has no cluster "c"/,
     ],
     ['a: [', /broken cannot be used/],
+    ['garbage', /broken cannot be used: Invalid input: expected object, received string$/],
   ])('that lacks what its context needs is refused with what is missing: %j', (content, message) => {
     const file = write('broken', content);
     expect(() => loadKubeConfig(file)).toThrow(message);

@@ -97,7 +97,7 @@ export function loadKubeConfig(file: string): KubeConfig {
   try {
     return parseKubeConfig(readFileSync(file, 'utf8'), dirname(resolve(file)));
   } catch (cause) {
-    const why = cause instanceof z.ZodError ? z.prettifyError(cause) : messageOf(cause);
+    const why = cause instanceof z.ZodError ? cause.issues.map(describeIssue).join('; ') : messageOf(cause);
     throw new WasmletError('InvalidConfig', `kubeconfig ${file} cannot be used: ${why}`, { cause });
   }
 }
@@ -182,3 +182,6 @@ function isReadable(file: string): boolean {
 export function certificateAuthorityOf({ ca, caFile }: KubeCluster): string {
   return ca ?? (caFile === undefined ? '' : readFileSync(caFile, 'utf8'));
 }
+
+const describeIssue = ({ path, message }: z.core.$ZodIssue): string =>
+  path.length > 0 ? `${path.join('.')}: ${message}` : message;
