@@ -60,6 +60,12 @@ async function main(signal: AbortSignal): Promise<void> {
   stack.defer(async () => {
     await target.kubectl(['delete', 'node', nodeName, '--ignore-not-found', '--wait=false']);
   });
+  if (process.env['KUBECONFIG']) {
+    // Our own cluster goes with all that is in it; in another one a pod of a node that is gone would stay for long.
+    stack.defer(async () => {
+      await target.kubectl(['delete', 'pod', 'hello', '--ignore-not-found', '--force', '--grace-period=0']);
+    });
+  }
   const agent = stack.use(await agentFor(target, nodeName));
   report(`the agent runs (log: ${agent.logFile}); waiting for node ${nodeName} to be Ready`);
   try {
