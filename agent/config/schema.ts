@@ -118,7 +118,7 @@ const options = z.strictObject({
   port: z.number().int().min(0).max(65535).default(10250).describe("Port of the node's HTTPS API; 0: any free one"),
   tlsCertFile: z.string().default('').describe('Empty: a self-signed certificate in <rootDir>/pki'),
   tlsPrivateKeyFile: z.string().default('').describe('Key of tlsCertFile'),
-  clientCAFile: z.string().default('').describe('Empty: read from kube-system/extension-apiserver-authentication'),
+  clientCAFile: z.string().default('').describe('Authority of client certificates; empty: that of the kubeconfig'),
   streamingConnectionIdleTimeout: duration
     .default('4h')
     .describe('An exec, attach or port-forward without traffic ends after so long'),
