@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findLayout } from './sandbox/cgroup-layout.ts';
 import { counts, exits, prints, SLEEPS, SPINS, TRAPS } from './test-guests.ts';
 import { assemble, TestRuntime, until, watchEvents } from './test-runtime.ts';
 
@@ -182,6 +183,7 @@ describe('the service', () => {
     expect(conditions.map(({ type, status }) => [type, status])).toEqual([
       ['RuntimeReady', true],
       ['NetworkReady', true],
+      ['ControlGroupsReady', findLayout() !== undefined],
     ]);
     expect(runtimeHandlers.map(({ name }) => name)).toEqual(['', 'wasm']);
   });

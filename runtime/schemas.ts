@@ -9,6 +9,7 @@ import type {
   ContainerStatus,
   GuestNetwork,
   LinuxContainerSecurityContext,
+  LinuxPodSandboxConfig,
   PodSandbox,
   PodSandboxConfig,
   PodSandboxFilter,
@@ -29,6 +30,20 @@ const bytes = z.number().int().min(0);
 
 const podSandboxMetadata = z.object({ name: text, uid: text, namespace: text, attempt: count });
 
+const linuxContainerResources = z.object({
+  cpuPeriod: z.number(),
+  cpuQuota: z.number(),
+  cpuShares: z.number(),
+  memoryLimitInBytes: z.number(),
+});
+
+const linuxPodSandboxConfig: z.ZodType<LinuxPodSandboxConfig> = z.object({
+  // What the kernel takes as a path, and never one that leads upwards.
+  cgroupParent: text.regex(/^(\/(?!\.\.?(\/|$))[A-Za-z0-9_.:@-]+)+$/),
+  resources: linuxContainerResources,
+  pidsLimit: count,
+});
+
 export const podSandboxConfig: z.ZodType<PodSandboxConfig> = z.object({
   metadata: podSandboxMetadata,
   hostname: text,
@@ -45,6 +60,7 @@ export const podSandboxConfig: z.ZodType<PodSandboxConfig> = z.object({
   hostNetwork: z.boolean(),
   labels: stringMap,
   annotations: stringMap,
+  linux: linuxPodSandboxConfig.exactOptional(),
 });
 
 const podSandboxState = z.enum(['SANDBOX_READY', 'SANDBOX_NOTREADY']);
@@ -109,12 +125,7 @@ export const containerConfig: z.ZodType<ContainerConfig> = z.object({
   stdin: z.boolean(),
   stdinOnce: z.boolean(),
   tty: z.boolean(),
-  resources: z.object({
-    cpuPeriod: z.number(),
-    cpuQuota: z.number(),
-    cpuShares: z.number(),
-    memoryLimitInBytes: z.number(),
-  }),
+  resources: linuxContainerResources,
   securityContext: linuxContainerSecurityContext.exactOptional(),
   network: guestNetwork.exactOptional(),
 });

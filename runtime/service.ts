@@ -50,6 +50,16 @@ export interface PortMapping {
   readonly hostIp: string;
 }
 
+/** CRI's LinuxPodSandboxConfig, as far as a sandbox has it. */
+export interface LinuxPodSandboxConfig {
+  /** Control group of the pod, made and removed by the runtime; those of its containers are beneath it. */
+  readonly cgroupParent: string;
+  /** Limits of the pod as a whole. */
+  readonly resources: LinuxContainerResources;
+  /** Processes and threads of the pod; 0: no limit. */
+  readonly pidsLimit: number;
+}
+
 export interface PodSandboxConfig {
   readonly metadata: PodSandboxMetadata;
   readonly hostname: string;
@@ -64,6 +74,8 @@ export interface PodSandboxConfig {
   readonly hostNetwork: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Without it, or where the machine lacks the means, no control groups: docs/limits.md tells what holds then. */
+  readonly linux?: LinuxPodSandboxConfig;
 }
 
 export type PodSandboxState = 'SANDBOX_READY' | 'SANDBOX_NOTREADY';

@@ -101,3 +101,26 @@ export const floods = (times: number): string => `(module
       (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
       (local.set $count (i32.add (local.get $count) (i32.const 1)))
       (br_if $again (i32.lt_u (local.get $count) (i32.const ${times}))))))`;
+
+/**
+ * Makes its memory grow by 1 MiB at a time and writes into all of it, until growing fails; then writes "full" and exits
+ * with 3.
+ * @param maximum pages of 64 KiB that the module itself allows
+ */
+export const grows = (maximum = 65536): string => `(module
+  ${IMPORTS.fd_write}
+  ${IMPORTS.proc_exit}
+  (memory (export "memory") 1 ${maximum})
+  (data (i32.const 100) "full\\0a")
+  (func (export "_start")
+    (local $pages i32)
+    (block $failed
+      (loop $again
+        (local.set $pages (memory.grow (i32.const 16)))
+        (br_if $failed (i32.eq (local.get $pages) (i32.const -1)))
+        (memory.fill (i32.mul (local.get $pages) (i32.const 65536)) (i32.const 1) (i32.const 1048576))
+        (br $again)))
+    (i32.store (i32.const 0) (i32.const 100))
+    (i32.store (i32.const 4) (i32.const 5))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (call $proc_exit (i32.const 3))))`;

@@ -158,6 +158,17 @@ const options = z.strictObject({
     })
     .describe('RuntimeClass handlers and how each runs a pod'),
   defaultRuntimeHandler: z.string().default('wasm').describe('For pods without a runtime class'),
+  cgroupRoot: z
+    .string()
+    .regex(/^(\/|(\/[A-Za-z0-9_.:@-]+)*)$/, "'' or an absolute path of a control group, for example /wasmlet")
+    .default('/wasmlet')
+    .describe("Control group that those of pods are made in, as the kubelet's; empty: none are made (docs/limits.md)"),
+  podPidsLimit: z
+    .number()
+    .int()
+    .min(-1)
+    .default(1024)
+    .describe('Processes and threads of one pod at the most; -1: no limit'),
   clusterDNS: z
     .array(z.union([z.ipv4(), z.ipv6()]))
     .default([])

@@ -8,6 +8,7 @@ import type {
   Mount,
 } from '../../runtime/service.ts';
 import type { Container, Pod } from '../kube/types.ts';
+import { resourcesFor } from './cgroup.ts';
 import { expand, mappingFor } from './expansion.ts';
 import { containerAnnotations, containerLabels } from './labels.ts';
 import { containerLogPath } from './logs.ts';
@@ -65,20 +66,9 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
   };
 }
 
-const CPU_PERIOD_US = 100_000;
-const MIN_QUOTA_US = 1000;
-const MIN_SHARES = 2;
-const MAX_SHARES = 262_144;
-
 /** kuberuntime_container_linux.go, calculateLinuxResources. */
 function resourcesOf({ resources }: Container): LinuxContainerResources {
   const cpuLimit = milliValue(resources?.limits?.['cpu']);
   const cpuRequest = milliValue(resources?.requests?.['cpu'] ?? resources?.limits?.['cpu']);
-  const shares = Math.floor((cpuRequest * 1024) / 1000);
-  return {
-    cpuPeriod: CPU_PERIOD_US,
-    cpuQuota: cpuLimit === 0 ? 0 : Math.max(MIN_QUOTA_US, Math.floor((cpuLimit * CPU_PERIOD_US) / 1000)),
-    cpuShares: Math.min(MAX_SHARES, Math.max(MIN_SHARES, shares)),
-    memoryLimitInBytes: wholeValue(resources?.limits?.['memory']),
-  };
+  return resourcesFor(cpuRequest, cpuLimit, wholeValue(resources?.limits?.['memory']));
 }

@@ -1,15 +1,23 @@
-import type { PodSandboxConfig, PortMapping } from '../../runtime/service.ts';
+import type { LinuxPodSandboxConfig, PodSandboxConfig, PortMapping } from '../../runtime/service.ts';
 import type { Pod } from '../kube/types.ts';
 import { podLabels } from './labels.ts';
 import { podLogDir } from './logs.ts';
 import type { DnsSettings } from './resolv-conf.ts';
 import { containersOf, hostnameOf, identityOf, initContainersOf, isRestartableInit } from './spec.ts';
 
+/** What a sandbox gets from elsewhere than the pod's spec. */
+export interface SandboxSurroundings {
+  readonly podLogsDir: string;
+  readonly dnsConfig: DnsSettings;
+  /** Undefined: no control groups. */
+  readonly linux: LinuxPodSandboxConfig | undefined;
+}
+
 /** @param attempt counts the sandboxes of this pod, from 0 */
 export function sandboxConfig(
   pod: Pod,
   attempt: number,
-  { podLogsDir, dnsConfig }: { readonly podLogsDir: string; readonly dnsConfig: DnsSettings },
+  { podLogsDir, dnsConfig, linux }: SandboxSurroundings,
 ): PodSandboxConfig {
   const identity = identityOf(pod);
   return {
@@ -21,6 +29,7 @@ export function sandboxConfig(
     hostNetwork: pod.spec?.hostNetwork ?? false,
     labels: podLabels(pod),
     annotations: pod.metadata?.annotations ?? {},
+    ...(linux === undefined ? {} : { linux }),
   };
 }
 

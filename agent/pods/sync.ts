@@ -2,6 +2,7 @@ import { hasCode, messageOf, WasmletError } from '../../base/errors.ts';
 import { readPullSecrets } from '../images/pull-secrets.ts';
 import type { DockerConfig } from '../../images/service.ts';
 import type { Container, Pod } from '../kube/types.ts';
+import { podCgroup } from './cgroup.ts';
 import { computePodActions, type PodActions } from './actions.ts';
 import { podIPsOf } from './api-status.ts';
 import { goDuration } from './backoff.ts';
@@ -110,7 +111,11 @@ async function createSandbox(
   try {
     const handler = context.runtimeHandlerOf(pod);
     const { podLogsDir } = context.config;
-    const config = sandboxConfig(pod, attempt, { podLogsDir, dnsConfig: await podDns(context, pod) });
+    const config = sandboxConfig(pod, attempt, {
+      podLogsDir,
+      dnsConfig: await podDns(context, pod),
+      linux: podCgroup(pod, context.config),
+    });
     const id = await context.runtime.runPodSandbox(config, handler);
     const sandbox = await context.runtime.podSandboxStatus(id);
     return {

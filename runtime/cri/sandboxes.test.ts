@@ -1,4 +1,5 @@
 import { status } from '@grpc/grpc-js';
+import { findLayout } from '../sandbox/cgroup-layout.ts';
 import { expect, test } from 'vitest';
 import { VERSION } from '../../base/version.ts';
 import type { PodSandbox, PodSandboxStatusResponse, StatusResponse, VersionResponse } from './messages.ts';
@@ -16,6 +17,7 @@ test('the runtime tells its version and that it is ready, with its handlers', as
   expect(answer.status.conditions.map(({ type, status: ready }) => [type, ready])).toEqual([
     ['RuntimeReady', true],
     ['NetworkReady', true],
+    ['ControlGroupsReady', findLayout() !== undefined],
   ]);
   expect(answer.runtimeHandlers.map(({ name }) => name)).toEqual(['', 'wasm']);
   expect(JSON.parse(answer.info['config'] ?? '')).toMatchObject({ podIPs: [NODE_ADDRESS] });

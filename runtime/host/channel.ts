@@ -1,7 +1,7 @@
 import { readSync, writeSync } from 'node:fs';
 import { encodeMessage, MessageReader } from '../framing.ts';
 import { MAX_START_BYTES, SUPERVISOR_FD } from './protocol.ts';
-import type { HostAnswer, HostReport, HostRequest } from './protocol.ts';
+import type { HostAnswer, HostReady, HostReport, HostRequest } from './protocol.ts';
 
 /** A request mostly fits into one read. */
 const READ_BYTES = 64 * 1024;
@@ -22,7 +22,7 @@ export function receiveRequest(): HostRequest | undefined {
  * Tells the supervisor something. The socket blocks: a supervisor that does not read holds its host up.
  * @returns false when there is no supervisor any more
  */
-export function tell(message: HostAnswer | HostReport): boolean {
+export function tell(message: HostReady | HostAnswer | HostReport): boolean {
   const bytes = Buffer.from(encodeMessage(message));
   try {
     for (let sent = 0; sent < bytes.length;) sent += writeSync(SUPERVISOR_FD, bytes, sent);

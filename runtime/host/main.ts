@@ -56,6 +56,7 @@ async function runContainer(start: HostStart): Promise<number> {
 }
 
 async function main(): Promise<number> {
+  tell({ v: HOST_PROTOCOL_VERSION, type: 'ready' });
   const request = receiveRequest();
   if (!request) return 0;
   process.title = request.title;

@@ -69,6 +69,12 @@ export type HostRequest = HostStart | HostExec;
 /** Bytes of one `output` message before Base64. */
 export const MAX_OUTPUT_BYTES = 32 * 1024;
 
+/** The first that a host says: it waits for its request, and what it has in memory from now on is its guest's doing. */
+export interface HostReady {
+  readonly v: number;
+  readonly type: 'ready';
+}
+
 export type HostAnswer =
   | { readonly v: number; readonly type: 'started'; readonly startedAt: string }
   | { readonly v: number; readonly type: 'startFailed'; readonly message: string };

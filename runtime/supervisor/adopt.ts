@@ -91,7 +91,7 @@ async function adoptContainer(
   const state = await readRecord(statePath(directory), STATE_RECORD);
   if (state && isAlive(state.host)) {
     const { id, ...identity } = state.host;
-    entry.adoptRunning(state, new AdoptedHost(id, identity, context.runDirectory, context.signal));
+    await entry.adoptRunning(state, new AdoptedHost(id, identity, context.runDirectory, context.signal));
   } else if (state || (await readExit(directory))) {
     // Its host ended while no supervisor was there, or was noted by the last one already.
     await entry.adoptExited(state);

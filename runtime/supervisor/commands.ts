@@ -47,12 +47,17 @@ const NO_USAGE: ProcessUsage = { cpuUsageCoreNanoSeconds: 0, memoryWorkingSetByt
 export class Commands {
   readonly #context: SupervisorContext;
   readonly #directory: string;
+  readonly #hold: (host: ChildHost) => Promise<void>;
   readonly #running = new Set<Command>();
   #endedCpuNanoSeconds = 0;
 
-  /** @param directory the container's folder */
-  constructor(context: SupervisorContext, directory: string) {
+  /**
+   * @param directory the container's folder
+   * @param hold puts a host under the container's limits, before it is told what to run
+   */
+  constructor(context: SupervisorContext, directory: string, hold: (host: ChildHost) => Promise<void>) {
     this.#context = context;
+    this.#hold = hold;
     this.#directory = directory;
   }
 
@@ -70,6 +75,7 @@ export class Commands {
     try {
       command.noted = this.#note(host);
       await command.noted;
+      await this.#hold(host);
       return await command.run();
     } finally {
       await command.kill();

@@ -16,6 +16,7 @@ import type {
   PodSandboxMetadata,
 } from '../service.ts';
 import { addUsage, Commands } from './commands.ts';
+import { ContainerLimits } from './container-limits.ts';
 import type { ExecCommand } from './commands.ts';
 import type { SupervisorContext } from './context.ts';
 import { networkOf } from './guest-network.ts';
@@ -39,6 +40,9 @@ const START_TIMEOUT_MS = 120_000;
 /** How long the kernel may take to end a process after SIGKILL before this is called a fault. */
 const KILL_TIMEOUT_MS = 10_000;
 
+/** 128 + SIGKILL */
+const KILLED_EXIT_CODE = 137;
+
 /** What a container needs to know of its sandbox. */
 export interface ContainerOwner {
   readonly id: string;
@@ -49,6 +53,7 @@ export interface ContainerOwner {
   readonly hostname: string;
   readonly dnsConfig: PodSandboxConfig['dnsConfig'];
   readonly engine: 'v8' | 'interpreter';
+  readonly cgroupParent: string | undefined;
   readonly ready: boolean;
 }
 
@@ -64,6 +69,7 @@ export class ContainerEntry {
   readonly #context: SupervisorContext;
   readonly #queue = new SerialQueue();
   readonly #commands: Commands;
+  readonly #limits: ContainerLimits;
   #state: StateRecord | undefined;
   #exit: ContainerExit | undefined;
   #host: Host | undefined;
@@ -77,7 +83,10 @@ export class ContainerEntry {
     this.owner = owner;
     this.#record = record;
     this.#context = context;
-    this.#commands = new Commands(context, directory);
+    const { id: containerId } = record;
+    const { resources } = record.config;
+    this.#limits = new ContainerLimits({ containerId, cgroupParent: owner.cgroupParent, resources, context });
+    this.#commands = new Commands(context, directory, (host) => this.#limits.holdCommand(host));
   }
 
   get config(): ContainerConfig {
@@ -135,6 +144,7 @@ export class ContainerEntry {
       await this.#saveState(claimed);
       await rename(pooledErrorPath(this.#context.runDirectory, host.id), hostErrorPath(this.directory));
       await mkdir(dirname(this.logPath), { recursive: true, mode: 0o755 });
+      await this.#limits.hold(host);
       const answer = await host.start(this.#startRequest(), START_TIMEOUT_MS);
       if (answer?.type !== 'started') return answer?.message ?? '';
       await this.#saveState({ ...claimed, startedAt: answer.startedAt });
@@ -214,7 +224,7 @@ export class ContainerEntry {
     const own = args[0] ?? '';
     const isOwn = [own, posix.basename(own)].includes(command[0] ?? '');
     const guest = this.#guestStart(command);
-    return await this.#commands.run({
+    const exitCode = await this.#commands.run({
       ...request,
       start: {
         ...guest,
@@ -225,6 +235,8 @@ export class ContainerEntry {
       startTimeoutMs: START_TIMEOUT_MS,
       ...(image.module === undefined ? {} : { onlyProgram: own }),
     });
+    if (exitCode === KILLED_EXIT_CODE && this.host) await this.#limits.noteCommandKilled();
+    return exitCode;
   }
 
   /** CPU and memory of the container's process and of the commands in it; undefined while it does not run. */
@@ -240,7 +252,8 @@ export class ContainerEntry {
   }
 
   /** Takes over a container whose host runs still. */
-  adoptRunning(state: StateRecord, host: Host): void {
+  async adoptRunning(state: StateRecord, host: Host): Promise<void> {
+    await this.#limits.adopt(host);
     // A host that was about to start when its supervisor died counts as started: its exit will say otherwise.
     this.#state = { ...state, startedAt: state.startedAt ?? state.claimedAt };
     this.#watch(host);
@@ -266,9 +279,10 @@ export class ContainerEntry {
 
   /** Finds out how the container ended, completes its log, and tells of it. The host process is gone. */
   async #noteExit(end: HostEnd): Promise<void> {
-    this.#exit = (await this.#readExit()) ?? this.#judge(end);
+    this.#exit = (await this.#readExit()) ?? (await this.#judge(end));
     // As in a PID namespace whose first process has ended.
     await this.#commands.killAll();
+    await this.#limits.release();
     if (this.#state) removeHostFiles(this.#context.runDirectory, this.#state.host.id);
     this.#emit('CONTAINER_STOPPED_EVENT');
   }
@@ -282,8 +296,13 @@ export class ContainerEntry {
     }
   }
 
-  #judge(end: HostEnd): ContainerExit {
-    const exit = judgeExit({ end, sent: this.#sent, lastWords: lastWords(hostErrorPath(this.directory)) });
+  async #judge(end: HostEnd): Promise<ContainerExit> {
+    const exit = judgeExit({
+      end,
+      sent: this.#sent,
+      oomKilled: await this.#limits.wasOomKilled(),
+      lastWords: lastWords(hostErrorPath(this.directory)),
+    });
     try {
       repairLog(this.logPath, this.directory);
     } catch (error) {
@@ -337,6 +356,7 @@ export class ContainerEntry {
     await this.#queue.run(async () => {
       // A start that was waiting in the queue may have come in between.
       await this.stop(0);
+      await this.#limits.release();
       await rm(this.directory, { recursive: true, force: true });
     });
   }

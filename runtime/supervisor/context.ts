@@ -1,4 +1,5 @@
 import type { Logger } from '../../base/log.ts';
+import type { Cgroups } from '../sandbox/cgroup.ts';
 import type { EventHub } from './events.ts';
 import type { HostPool } from './pool.ts';
 
@@ -12,6 +13,8 @@ export interface SupervisorContext {
   readonly logger: Logger;
   /** What guests may do; as the agent has configured it last. */
   readonly policy: { posixExtension: boolean };
+  /** undefined where the machine has none that could be used. */
+  readonly cgroups: Cgroups | undefined;
   /** Ends with the supervisor: what watches hosts then lets go of them. */
   readonly signal: AbortSignal;
 }

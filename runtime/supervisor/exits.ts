@@ -10,6 +10,9 @@ const MAX_LAST_WORDS = 2048;
 /** The code of what nobody saw, as the kubelet gives it to a container that it cannot find. */
 export const UNKNOWN_EXIT_CODE = 137;
 
+/** 128 + SIGKILL, by which the kernel ends what has too much memory. */
+const OOM_EXIT_CODE = 137;
+
 /** The end of what a host process wrote to its stderr: V8's or Node's report of a fatal error. */
 export function lastWords(path: string): string {
   try {
@@ -32,11 +35,13 @@ export interface Evidence {
   readonly end: HostEnd;
   /** The last signal that this supervisor sent to it. */
   readonly sent: NodeJS.Signals | undefined;
+  /** Whether the memory limit was exceeded and a process killed for it. */
+  readonly oomKilled: boolean;
   readonly lastWords: string;
 }
 
 /** Judges a container whose host ended without noting an exit itself: by a signal, or by a fault of the host. */
-export function judgeExit({ end, sent, lastWords: words }: Evidence): ContainerExit {
+export function judgeExit({ end, sent, oomKilled, lastWords: words }: Evidence): ContainerExit {
   const explain = (text: string): string => (words === '' ? text : `${text}:\n${words}`);
   const error = (exitCode: number, message: string): ContainerExit => ({
     exitCode,
@@ -45,6 +50,10 @@ export function judgeExit({ end, sent, lastWords: words }: Evidence): ContainerE
     finishedAt: timeNow(),
   });
   const signal = end.signal ?? (end.code === null ? sent : undefined);
+  const killedOrUnseen = end.signal === 'SIGKILL' || (end.signal === null && end.code === null);
+  if (oomKilled && killedOrUnseen && sent !== 'SIGKILL') {
+    return { exitCode: OOM_EXIT_CODE, reason: 'OOMKilled', message: '', finishedAt: timeNow() };
+  }
   if (signal !== undefined) {
     const message = signal === sent ? '' : explain(`the host process was ended by ${signal}`);
     return error(128 + constants.signals[signal], message);

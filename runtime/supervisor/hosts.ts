@@ -107,6 +107,8 @@ export class ChildHost implements Host {
   readonly id: string;
   readonly identity: ProcessIdentity;
   readonly ended: Promise<HostEnd>;
+  /** Resolves when the host waits for its request, or is gone. */
+  readonly ready: Promise<void>;
   readonly #socket: Socket;
 
   private constructor(id: string, child: ChildProcess, pid: number) {
@@ -117,6 +119,7 @@ export class ChildHost implements Host {
     this.identity = identityOf(pid);
     this.#socket = child.stdio[SUPERVISOR_FD] as Socket;
     this.#socket.on('error', () => undefined).unref();
+    this.ready = nextChunk(this.#socket);
     // A host outlives its supervisor, so it must not keep the supervisor from ending.
     child.unref();
   }
@@ -184,12 +187,14 @@ export class ChildHost implements Host {
   }
 
   /** Sends the one request and hands on what the host says, in order, until it closes. */
-  #converse(request: HostStart | HostExec, listener: HostListener): Promise<void> {
+  async #converse(request: HostStart | HostExec, listener: HostListener): Promise<void> {
+    await this.ready;
+    if (this.#socket.destroyed) return;
     const reader = new MessageReader(MAX_ANSWER_BYTES);
     const handOn = async (chunk: Buffer): Promise<void> => {
       for (const message of reader.push(chunk)) await listener(this.#parse(message));
     };
-    return new Promise((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       this.#socket.on('data', (chunk: Buffer) => {
         this.#socket.pause();
         handOn(chunk).then(
@@ -201,6 +206,7 @@ export class ChildHost implements Host {
         );
       });
       this.#socket.once('close', () => resolve());
+      this.#socket.resume();
       this.#socket.write(encodeMessage(request));
     });
   }
@@ -215,6 +221,17 @@ export class ChildHost implements Host {
   release(): void {
     this.#socket.destroy();
   }
+}
+
+/** Waits for one piece of data, which is all that a host says unasked, or for the end; reads no further. */
+function nextChunk(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve());
+    socket.once('data', () => {
+      socket.pause();
+      resolve();
+    });
+  });
 }
 
 const RECONNECT_MS = 100;

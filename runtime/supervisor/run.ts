@@ -3,6 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../base/log.ts';
 import { messageOf, WasmletError } from '../../base/errors.ts';
 import { VERSION } from '../../base/version.ts';
+import { findLayout } from '../sandbox/cgroup-layout.ts';
+import { Cgroups } from '../sandbox/cgroup.ts';
 import { adoptAll } from './adopt.ts';
 import { compressRotatedLogs } from './compress.ts';
 import type { SupervisorContext } from './context.ts';
@@ -49,6 +51,7 @@ export async function runSupervisor(
   await mkdir(run, { recursive: true, mode: 0o700 });
   const code = await hostCode(run);
   const stopped = new AbortController();
+  const layout = findLayout();
   using pool = new HostPool({ code, runDirectory: run, size: options.poolSize ?? 1, logger });
   const context: SupervisorContext = {
     root,
@@ -57,6 +60,7 @@ export async function runSupervisor(
     events: new EventHub(),
     logger,
     policy: { posixExtension: options.posixExtension ?? true },
+    cgroups: layout && new Cgroups(layout),
     signal: stopped.signal,
   };
   const runtime = new Runtime(context, options);

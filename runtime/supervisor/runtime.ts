@@ -10,6 +10,7 @@ import type {
   ContainerStats,
   PodSandboxConfig,
   PodSandboxFilter,
+  RuntimeCondition,
   RuntimeStatus,
   RuntimeVersion,
 } from '../service.ts';
@@ -67,6 +68,7 @@ export class Runtime {
         },
         // Pods share the node's network, which needs nothing to be set up.
         { type: 'NetworkReady', status: true, reason: '', message: '' },
+        limitsCondition(this.context.cgroups?.failure ?? (this.context.cgroups ? undefined : NO_CGROUPS)),
       ],
       runtimeHandlers: ['', ...Object.keys(this.#handlers.handlers)].map((name) => ({ name, features })),
     };
@@ -215,6 +217,16 @@ export class Runtime {
     return stats.filter((entry) => entry !== undefined);
   }
 }
+
+const NO_CGROUPS = 'the machine has no control groups with the controllers memory and cpu';
+
+/** Not CRI's: whether limits of CPU, memory and processes are held by the kernel. */
+const limitsCondition = (failure: string | undefined): RuntimeCondition => ({
+  type: 'ControlGroupsReady',
+  status: failure === undefined,
+  reason: failure === undefined ? '' : 'NoControlGroups',
+  message: failure ?? '',
+});
 
 function sameSandbox(entry: SandboxEntry, config: PodSandboxConfig, runtimeHandler: string): string {
   const same = isDeepStrictEqual(entry.record.config, config) && entry.record.runtimeHandler === runtimeHandler;

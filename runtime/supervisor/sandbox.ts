@@ -1,6 +1,6 @@
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errnoOf } from '../../base/errors.ts';
+import { errnoOf, messageOf } from '../../base/errors.ts';
 import { writeRecord } from '../../base/record.ts';
 import type { PodSandbox, PodSandboxConfig, PodSandboxMetadata, PodSandboxStatus } from '../service.ts';
 import type { ContainerEntry, ContainerOwner } from './container.ts';
@@ -53,6 +53,10 @@ export class SandboxEntry implements ContainerOwner {
     return this.#record.engine;
   }
 
+  get cgroupParent(): string | undefined {
+    return this.#record.config.linux?.cgroupParent;
+  }
+
   get ready(): boolean {
     return this.#record.state === 'SANDBOX_READY';
   }
@@ -62,8 +66,21 @@ export class SandboxEntry implements ContainerOwner {
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
     await makeSandboxFiles(this.directory, this.#record.config);
     await writeRecord(sandboxPath(this.directory), SANDBOX_RECORD, this.#record);
+    await this.#makeCgroup();
     this.#context.events.emit('CONTAINER_CREATED_EVENT', this.id, this.metadata);
     this.#context.events.emit('CONTAINER_STARTED_EVENT', this.id, this.metadata);
+  }
+
+  /** A pod without a group of its own runs all the same: what holds it then is in docs/limits.md. */
+  async #makeCgroup(): Promise<void> {
+    const { linux } = this.#record.config;
+    const { cgroups, logger } = this.#context;
+    if (!linux || !cgroups) return;
+    try {
+      await cgroups.make(linux.cgroupParent, { ...linux.resources, pidsLimit: linux.pidsLimit });
+    } catch (error) {
+      logger.warn('a pod has no control group', { sandbox: this.id, error: messageOf(error) });
+    }
   }
 
   /** Ends every container by SIGKILL. Nothing starts in the sandbox from the first moment on. */
@@ -94,6 +111,7 @@ export class SandboxEntry implements ContainerOwner {
     await killAll();
     await this.queue.run(async () => {
       await killAll();
+      if (this.cgroupParent !== undefined) await this.#context.cgroups?.removeEmpty(this.cgroupParent);
       if (!wasReady || this.#removed) return;
       await note();
       this.#context.events.emit('CONTAINER_STOPPED_EVENT', this.id, this.metadata);

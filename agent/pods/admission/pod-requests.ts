@@ -13,26 +13,38 @@ export const amountOf = (name: string, quantity: string | undefined): number =>
  * What a pod asks for at its peak: regular containers and sidecars together, or an init container with the sidecars
  * before it, with the overhead of its runtime class (k8s.io/component-helpers/resource, PodRequests).
  */
-export function podRequests(pod: Pod): ReadonlyMap<string, number> {
+export const podRequests = (pod: Pod): ReadonlyMap<string, number> => add(atPeak(pod, 'requests'), pod.spec?.overhead);
+
+/**
+ * What a pod may have at its peak; a resource that no container has a limit of is not in it
+ * (k8s.io/component-helpers/resource, PodLimits).
+ */
+export function podLimits(pod: Pod): ReadonlyMap<string, number> {
+  const limits = atPeak(pod, 'limits');
+  const overhead = Object.entries(pod.spec?.overhead ?? {}).filter(([name]) => (limits.get(name) ?? 0) > 0);
+  return add(limits, Object.fromEntries(overhead));
+}
+
+function atPeak(pod: Pod, kind: 'requests' | 'limits'): Amounts {
   const running: Amounts = new Map();
-  for (const { resources } of containersOf(pod)) add(running, resources?.requests);
+  for (const { resources } of containersOf(pod)) add(running, resources?.[kind]);
   const sidecars: Amounts = new Map();
   const peak: Amounts = new Map();
   for (const container of initContainersOf(pod)) {
-    const requests = container.resources?.requests;
+    const amounts = container.resources?.[kind];
     if (isRestartableInit(container)) {
-      add(running, requests);
-      add(sidecars, requests);
+      add(running, amounts);
+      add(sidecars, amounts);
       raise(peak, sidecars);
     } else {
-      raise(peak, add(new Map(sidecars), requests));
+      raise(peak, add(new Map(sidecars), amounts));
     }
   }
   raise(running, peak);
-  for (const [name, quantity] of Object.entries(pod.spec?.resources?.requests ?? {})) {
+  for (const [name, quantity] of Object.entries(pod.spec?.resources?.[kind] ?? {})) {
     running.set(name, amountOf(name, quantity));
   }
-  return add(running, pod.spec?.overhead);
+  return running;
 }
 
 function add(amounts: Amounts, quantities: Quantities = {}): Amounts {
