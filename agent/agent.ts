@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { hasCode } from '../base/errors.ts';
+import { lockFolder } from '../base/lock.ts';
 import type { Logger } from '../base/log.ts';
 import { createImageService } from '../images/index.ts';
 import { connectRuntime } from '../runtime/service.ts';
@@ -46,6 +47,7 @@ const COMPONENT = 'kubelet';
 export async function runAgent(config: Config, { logger, signal }: AgentOptions): Promise<void> {
   try {
     await mkdir(config.rootDir, { recursive: true });
+    await using _lock = await lockFolder(config.rootDir, 'agent');
     const kubeconfigFile = await obtainIdentity(config, logger, signal);
     // What is made last ends first.
     await using stack = new AsyncDisposableStack();

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempDisposableSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { lockFolder } from '../base/lock.ts';
 import { VERSION } from '../base/version.ts';
 import { configOptions } from './config/options.ts';
 
@@ -68,6 +69,14 @@ test.each([
   expect(stderr).toMatch(message);
   expect(stderr).not.toMatch(/^\s+at /m);
   expect(stdout).toBe('');
+});
+
+test.each(['agent', 'cri'])('%s is refused on a folder that is in use', async (command) => {
+  using root = mkdtempDisposableSync(join(tmpdir(), 'wasmlet-cli-'));
+  await using _lock = await lockFolder(root.path, 'agent');
+  const { status, stderr } = wasmlet([command, '--node-name', 'n1', '--root-dir', root.path]);
+  expect(status).toBe(1);
+  expect(stderr).toContain(`an agent or CRI server (process ${process.pid}) runs already on ${root.path}`);
 });
 
 test('an agent without an identity says what to give it', () => {

@@ -20,7 +20,7 @@ function supervisorCode(): string {
 
 /**
  * Starts a supervisor that outlives this process, and connects to it. When several do so at once, all but one of the
- * supervisors end again (supervisor/lock.ts), and all clients find the one that is left.
+ * supervisors end again (base/lock.ts), and all clients find the one that is left.
  * @throws WasmletError Unavailable when none answers in time; the message has the end of its log
  */
 export async function startSupervisor(options: ConnectRuntimeOptions): Promise<RuntimeConnection> {

@@ -6,7 +6,7 @@ import { silentLogger } from '../base/log.ts';
 import { connectRuntime } from './client.ts';
 import type { ConnectRuntimeOptions } from './client.ts';
 import type { ContainerConfig, ContainerEvent, ContainerStatus, PodSandboxConfig, RuntimeService } from './service.ts';
-import { identityOf, isAlive } from './supervisor/identity.ts';
+import { identityOf, isAlive } from '../base/process.ts';
 import { testFolder } from './test-folder.ts';
 
 /** A runtime on a folder of its own, for tests: real processes, ended when it is disposed of. */

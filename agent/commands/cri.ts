@@ -1,4 +1,6 @@
+import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { lockFolder } from '../../base/lock.ts';
 import { createLogger } from '../../base/log.ts';
 import { createImageService } from '../../images/index.ts';
 import { connectRuntime } from '../../runtime/service.ts';
@@ -13,6 +15,8 @@ export async function criCommand(config: Config): Promise<void> {
   // Loaded here, so that the agent's process never carries gRPC's code.
   const { serveCri } = await import('../../runtime/cri/server.ts');
   await endOnSignals(logger, async (signal) => {
+    await mkdir(config.rootDir, { recursive: true });
+    await using _lock = await lockFolder(config.rootDir, 'agent');
     await using runtime = await connectRuntime(runtimeOptions(config, logger));
     await using images = await createImageService(imageOptions(config, logger));
     const podIPs = await nodeAddresses({ nodeIP: config.nodeIP, address: config.address });

@@ -5,7 +5,7 @@ import { readRecord } from '../../base/record.ts';
 import { endLeftCommands } from './commands.ts';
 import { ContainerEntry } from './container.ts';
 import { AdoptedHost } from './hosts.ts';
-import { bootId, isAlive } from './identity.ts';
+import { bootId, isAlive } from '../../base/process.ts';
 import {
   configPath,
   CONTAINER_RECORD,

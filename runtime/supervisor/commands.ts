@@ -8,7 +8,7 @@ import type { SupervisorContext } from './context.ts';
 import { lastWords } from './exits.ts';
 import { pooledErrorPath, signalHost } from './hosts.ts';
 import type { ChildHost, HostEnd, HostMessage } from './hosts.ts';
-import { isAlive, signalProcess } from './identity.ts';
+import { isAlive, signalProcess } from '../../base/process.ts';
 import { removeHostFiles } from './pool.ts';
 import { COMMAND_RECORD, commandPath, commandsDirectory } from './records.ts';
 import type { CommandRecord } from './records.ts';

@@ -11,8 +11,8 @@ import { WasmletError } from '../../base/errors.ts';
 import { encodeMessage, MessageReader } from '../framing.ts';
 import { HOST_PROTOCOL_VERSION, SUPERVISOR_FD } from '../host/protocol.ts';
 import type { HostAnswer, HostExec, HostReport, HostStart } from '../host/protocol.ts';
-import { identityOf, isAlive, signalProcess } from './identity.ts';
-import type { ProcessIdentity } from './identity.ts';
+import { identityOf, isAlive, signalProcess } from '../../base/process.ts';
+import type { ProcessIdentity } from '../../base/process.ts';
 
 /** How a host process ended. Both are null where nobody who may know it (its parent) was there. */
 export interface HostEnd {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { isAlive } from './identity.ts';
-import type { ProcessIdentity } from './identity.ts';
+import { isAlive } from '../../base/process.ts';
+import type { ProcessIdentity } from '../../base/process.ts';
 
 const WATCH_INTERVAL_MS = 250;
 

@@ -11,8 +11,8 @@ import type { SupervisorContext } from './context.ts';
 import { EventHub } from './events.ts';
 import { hostCode } from './host-code.ts';
 import { hostSocketPath } from './hosts.ts';
-import { lockRoot } from './lock.ts';
-import type { RootLock } from './lock.ts';
+import { lockFolder } from '../../base/lock.ts';
+import type { FolderLock } from '../../base/lock.ts';
 import { HostPool } from './pool.ts';
 import { runDirectory, runtimeDirectory } from './records.ts';
 import { Runtime } from './runtime.ts';
@@ -44,7 +44,7 @@ export async function runSupervisor(
   onReady: () => void = () => undefined,
 ): Promise<void> {
   const { root, socket, logger } = options;
-  await using lock = await lockRoot(runtimeDirectory(root));
+  await using lock = await lockFolder(runtimeDirectory(root), 'supervisor');
   const run = runDirectory(root);
   // Better refused at the start than at the first pod.
   hostSocketPath(run, '0'.repeat(16));
@@ -80,7 +80,7 @@ export async function runSupervisor(
  * Compresses rotated logs now and then, until `signal` ends it.
  * @throws WasmletError FailedPrecondition when the lock is lost: another supervisor may have the root by then
  */
-async function keepHouse(runtime: Runtime, lock: RootLock, signal: AbortSignal): Promise<void> {
+async function keepHouse(runtime: Runtime, lock: FolderLock, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await delay(HOUSEKEEPING_MS, undefined, { signal }).catch(() => undefined);
     if (!lock.isHeld()) {

@@ -16,7 +16,7 @@ import type {
 } from '../service.ts';
 import { ContainerEntry } from './container.ts';
 import type { SupervisorContext } from './context.ts';
-import { bootId } from './identity.ts';
+import { bootId } from '../../base/process.ts';
 import { matchesContainer, matchesSandbox } from './filters.ts';
 import { containerDirectory, sandboxDirectory } from './records.ts';
 import { SandboxEntry } from './sandbox.ts';

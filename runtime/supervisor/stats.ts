@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { parseProcessStat } from './identity.ts';
-import type { ProcessIdentity } from './identity.ts';
+import { parseProcessStat } from '../../base/process.ts';
+import type { ProcessIdentity } from '../../base/process.ts';
 
 /** USER_HZ: 100 on every architecture that Node runs on. */
 const NANOSECONDS_PER_TICK = 1e9 / 100;

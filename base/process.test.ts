@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { identityOf, isAlive, parseProcessStat, signalProcess } from './identity.ts';
+import { identityOf, isAlive, parseProcessStat, signalProcess } from './process.ts';
 
 test('the name of a process may hold anything', () => {
   const text = `42 (a) S (b c) R ${Array.from({ length: 10 }, () => '0').join(' ')} 7 5 ${Array.from({ length: 6 }, () => '0').join(' ')} 999 0`;

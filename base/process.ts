@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { errnoOf, WasmletError } from '../../base/errors.ts';
+import { errnoOf, WasmletError } from './errors.ts';
 
 /**
  * Which process is meant. A pid alone is used again sooner or later: only together with the start time and the boot

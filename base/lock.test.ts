@@ -1,26 +1,28 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempDisposableSync, readdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { testFolder } from '../test-folder.ts';
-import { identityOf } from './identity.ts';
-import { lockRoot } from './lock.ts';
+import { lockFolder } from './lock.ts';
+import { identityOf } from './process.ts';
 
-describe('the lock on a root folder', () => {
+const testFolder = () => mkdtempDisposableSync(join(tmpdir(), 'wasmlet-lock-'));
+
+describe('the lock on a folder', () => {
   test('is given to one of many that ask at once', async () => {
     using folder = testFolder();
-    const results = await Promise.allSettled(Array.from({ length: 6 }, () => lockRoot(folder.path)));
+    const results = await Promise.allSettled(Array.from({ length: 6 }, () => lockFolder(folder.path, 'supervisor')));
     const held = results.filter((result) => result.status === 'fulfilled');
     expect(held.length).toBeLessThanOrEqual(1);
     for (const { value } of held) await value[Symbol.asyncDispose]();
-    await using again = await lockRoot(folder.path);
+    await using again = await lockFolder(folder.path, 'supervisor');
     expect(again).toBeDefined();
   });
 
   test('is refused while another holds it, naming the process', async () => {
     using folder = testFolder();
-    await using lock = await lockRoot(folder.path);
+    await using lock = await lockFolder(folder.path, 'supervisor');
     expect(lock.isHeld()).toBe(true);
-    await expect(lockRoot(folder.path)).rejects.toMatchObject({
+    await expect(lockFolder(folder.path, 'supervisor')).rejects.toMatchObject({
       code: 'AlreadyExists',
       message: expect.stringContaining(`process ${process.pid}`) as string,
     });
@@ -32,13 +34,22 @@ describe('the lock on a root folder', () => {
     writeFileSync(join(folder.path, 'supervisor-aa.lock'), JSON.stringify({ ...own, startTime: '1' }));
     writeFileSync(join(folder.path, 'supervisor-bb.lock'), JSON.stringify({ ...own, bootId: 'before' }));
     writeFileSync(join(folder.path, 'supervisor-cc.lock'), '{"pid":');
-    await using _lock = await lockRoot(folder.path);
+    await using _lock = await lockFolder(folder.path, 'supervisor');
     expect(readdirSync(folder.path)).toHaveLength(1);
+  });
+
+  test('is for one kind of process', async () => {
+    using folder = testFolder();
+    await using _supervisor = await lockFolder(folder.path, 'supervisor');
+    await using _agent = await lockFolder(folder.path, 'agent');
+    await expect(lockFolder(folder.path, 'agent')).rejects.toThrow(
+      /^an agent or CRI server \(process \d+\) runs already/,
+    );
   });
 
   test('leaves nothing behind', async () => {
     using folder = testFolder();
-    await (await lockRoot(folder.path))[Symbol.asyncDispose]();
+    await (await lockFolder(folder.path, 'supervisor'))[Symbol.asyncDispose]();
     expect(readdirSync(folder.path)).toEqual([]);
   });
 });
