@@ -161,6 +161,7 @@ export const containerStats: z.ZodType<ContainerStats> = z.object({
   timestamp: text,
   cpuUsageCoreNanoSeconds: z.number(),
   memoryWorkingSetBytes: z.number(),
+  writableLayer: z.object({ usedBytes: bytes, inodesUsed: count }).exactOptional(),
 });
 
 export const containerEvent: z.ZodType<ContainerEvent> = z.object({

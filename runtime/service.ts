@@ -232,6 +232,8 @@ export interface ContainerStats {
   /** Nanoseconds of CPU since the container's start. */
   readonly cpuUsageCoreNanoSeconds: number;
   readonly memoryWorkingSetBytes: number;
+  /** CRI's writable_layer: what the guest has stored beyond its image; not older than ten seconds. */
+  readonly writableLayer?: { readonly usedBytes: number; readonly inodesUsed: number };
 }
 
 /** CRI's GetContainerEvents: something about a container or sandbox changed; ask for its status. */

@@ -31,6 +31,7 @@ export const EVENT_REASONS = {
   ],
   DNSConfigForming: ['Warning', 'pod', 'More name servers or searches than a resolver takes; the rest is left out.'],
   FailedKillPod: ['Warning', 'pod', 'The pod could not be ended; it is tried again.'],
+  Evicted: ['Warning', 'pod', 'The pod stores more on the node than its limits allow, and is ended as Failed.'],
   DeadlineExceeded: ['Normal', 'pod', 'The pod ran longer than activeDeadlineSeconds.'],
   // pods that this node refuses: also status.reason of the failed pod
   UnsupportedPodSpec: ['Warning', 'pod', 'The spec asks for what a Wasm node cannot give; the message names it.'],

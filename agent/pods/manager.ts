@@ -17,6 +17,7 @@ import { KeyedBackoff } from './backoff.ts';
 import { removeOrphans, removePod } from './cleanup.ts';
 import type { EventRecorder, PodContext } from './context.ts';
 import type { EnvironmentMaker } from './environment.ts';
+import { runEviction } from './eviction/manager.ts';
 import { lookUpLog, type ContainerLog } from './log-lookup.ts';
 import { createProbeSupervisor } from './probes/supervisor.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -143,7 +144,7 @@ class Manager implements PodManager {
       await Promise.all([this.#pods.synced, this.#runtimeClasses.synced]);
       this.#workers.start(signal);
       this.#ready.resolve(undefined);
-      await Promise.all([this.#followRuntime(signal), this.#cleanUp(signal)]);
+      await Promise.all([this.#followRuntime(signal), this.#cleanUp(signal), this.#evict(signal)]);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
@@ -229,6 +230,11 @@ class Manager implements PodManager {
         this.#options.logger.warn('events of the runtime were lost, will listen again', { error: messageOf(error) });
       }
     } while (await backoff.wait(signal));
+  }
+
+  async #evict(signal: AbortSignal): Promise<void> {
+    const { config, runtime, recorder, logger } = this.#options;
+    await runEviction({ config, runtime, recorder, logger, pods: () => this.#workers.list() }, signal);
   }
 
   async #cleanUp(signal: AbortSignal): Promise<void> {

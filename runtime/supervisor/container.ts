@@ -33,6 +33,7 @@ import { SerialQueue } from './serial-queue.ts';
 import { processUsage } from './stats.ts';
 import type { ProcessUsage } from './stats.ts';
 import { resolveIdentity } from './user.ts';
+import { WritableLayer } from './writable-layer.ts';
 
 /** A module of tens of megabytes compiles in seconds on a busy machine; a host that needs longer hangs. */
 const START_TIMEOUT_MS = 120_000;
@@ -65,6 +66,7 @@ export class ContainerEntry {
   readonly id: string;
   readonly directory: string;
   readonly owner: ContainerOwner;
+  readonly writableLayer: WritableLayer;
   readonly #record: ContainerRecord;
   readonly #context: SupervisorContext;
   readonly #queue = new SerialQueue();
@@ -83,6 +85,7 @@ export class ContainerEntry {
     this.owner = owner;
     this.#record = record;
     this.#context = context;
+    this.writableLayer = new WritableLayer(rootPath(directory), record.config.image.tree);
     const { id: containerId } = record;
     const { resources } = record.config;
     this.#limits = new ContainerLimits({ containerId, cgroupParent: owner.cgroupParent, resources, context });

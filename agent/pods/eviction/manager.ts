@@ -1,0 +1,62 @@
+import { setInterval } from 'node:timers/promises';
+import { hasCode, messageOf } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/log.ts';
+import type { Pod } from '../../kube/types.ts';
+import type { EventRecorder } from '../context.ts';
+import { identityOf, podReference } from '../spec.ts';
+import { hasStorageLimit, storageExcess } from './local-storage.ts';
+import { localStorageUsage, type UsageSource } from './usage.ts';
+
+/** pkg/kubelet/kubelet.go: evictionMonitoringPeriod. */
+const PERIOD_MS = 10_000;
+
+/** pkg/kubelet/eviction: immediateEvictionGracePeriodSeconds. */
+const GRACE_SECONDS = 1;
+
+/** k8s.io/kubernetes/pkg/apis/scheduling: SystemCriticalPriority. */
+const CRITICAL_PRIORITY = 2_000_000_000;
+
+/** A pod that can be evicted: its worker. */
+export interface Evictable {
+  readonly pod: Pod;
+  readonly isActive: boolean;
+  evict(why: { readonly reason: string; readonly message: string }, graceSeconds: number): void;
+}
+
+export interface EvictionOptions extends UsageSource {
+  readonly pods: () => readonly Evictable[];
+  readonly recorder: EventRecorder;
+  readonly logger: Logger;
+}
+
+/** Evicts pods that store more on the node than their limits allow, until the signal ends it. */
+export async function runEviction(options: EvictionOptions, signal: AbortSignal): Promise<void> {
+  for await (const _ of setInterval(PERIOD_MS, undefined, { signal })) await evictOverLimit(options);
+}
+
+/** Looks once at every pod that has such a limit. */
+export async function evictOverLimit(options: EvictionOptions): Promise<void> {
+  for (const worker of options.pods()) {
+    if (!worker.isActive || !hasStorageLimit(worker.pod)) continue;
+    try {
+      const message = storageExcess(worker.pod, await localStorageUsage(options, worker.pod));
+      if (message !== undefined) evict(worker, message, options);
+    } catch (error) {
+      // Looked at again in a moment; nobody is evicted on a guess.
+      if (hasCode(error, 'Unavailable')) return;
+      options.logger.warn('what a pod stores cannot be measured', {
+        ...identityOf(worker.pod),
+        error: messageOf(error),
+      });
+    }
+  }
+}
+
+function evict(worker: Evictable, message: string, { recorder, logger }: EvictionOptions): void {
+  if ((worker.pod.spec?.priority ?? 0) >= CRITICAL_PRIORITY) {
+    logger.error('a critical pod is not evicted', { ...identityOf(worker.pod), reason: message });
+    return;
+  }
+  recorder.record(podReference(worker.pod), 'Warning', 'Evicted', message);
+  worker.evict({ reason: 'Evicted', message }, GRACE_SECONDS);
+}
