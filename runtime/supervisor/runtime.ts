@@ -211,7 +211,9 @@ export class Runtime {
       this.listContainers(filter).map(async (entry): Promise<ContainerStats | undefined> => {
         const usage = await entry.usage();
         const { metadata, labels } = entry.config;
-        return usage && { id: entry.id, metadata, labels, timestamp: timeNow(), ...usage };
+        if (!usage) return undefined;
+        const writableLayer = await entry.writableLayer.usage();
+        return { id: entry.id, metadata, labels, timestamp: timeNow(), ...usage, writableLayer };
       }),
     );
     return stats.filter((entry) => entry !== undefined);
