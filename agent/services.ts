@@ -13,6 +13,7 @@ export const runtimeOptions = (config: Config, logger: Logger): ConnectRuntimeOp
   handlers: config.runtimeHandlers,
   defaultHandler: config.defaultRuntimeHandler,
   posixExtension: config.posixExtension,
+  ...(config.cniConfDir === '' ? {} : { cni: { confDir: config.cniConfDir, binDir: config.cniBinDir } }),
   logger: logger.child({ part: 'runtime' }),
 });
 

@@ -23,6 +23,8 @@ export interface ConnectRuntimeOptions {
   readonly defaultHandler: string;
   /** Whether guests may import wasmlet_posix_v1 (docs/wasi-posix.md); default: they may. */
   readonly posixExtension?: boolean;
+  /** Where CNI's configuration and plugins are (docs/network.md); without it pods share the node's network. */
+  readonly cni?: { readonly confDir: string; readonly binDir: string };
   readonly logger: Logger;
   /** File of the supervisor that is started; default: the one of this release. */
   readonly supervisor?: string;
@@ -79,8 +81,8 @@ class RuntimeClient implements RuntimeService {
     for (let attempt = 1; ; attempt++) {
       const connection = await this.#reach();
       try {
-        const { handlers, defaultHandler, posixExtension = true } = this.#options;
-        const configuration = { handlers: { ...handlers }, defaultHandler, posixExtension };
+        const { handlers, defaultHandler, posixExtension = true, cni } = this.#options;
+        const configuration = { handlers: { ...handlers }, defaultHandler, posixExtension, ...(cni ? { cni } : {}) };
         await connection.request('configure', [configuration], REQUEST_TIMEOUT_MS);
         return connection;
       } catch (error) {
@@ -110,9 +112,12 @@ class RuntimeClient implements RuntimeService {
   version: RuntimeService['version'] = () => this.#call('version', []);
   status: RuntimeService['status'] = () => this.#call('status', []);
 
-  runPodSandbox: RuntimeService['runPodSandbox'] = (config, handler) => this.#call('runPodSandbox', [config, handler]);
-  stopPodSandbox: RuntimeService['stopPodSandbox'] = (id) => this.#order('stopPodSandbox', [id]);
-  removePodSandbox: RuntimeService['removePodSandbox'] = (id) => this.#order('removePodSandbox', [id]);
+  runPodSandbox: RuntimeService['runPodSandbox'] = (config, handler) =>
+    this.#call('runPodSandbox', [config, handler], LONG_REQUEST_TIMEOUT_MS);
+  stopPodSandbox: RuntimeService['stopPodSandbox'] = (id) =>
+    this.#order('stopPodSandbox', [id], LONG_REQUEST_TIMEOUT_MS);
+  removePodSandbox: RuntimeService['removePodSandbox'] = (id) =>
+    this.#order('removePodSandbox', [id], LONG_REQUEST_TIMEOUT_MS);
   podSandboxStatus: RuntimeService['podSandboxStatus'] = (id) => this.#call('podSandboxStatus', [id]);
   listPodSandbox: RuntimeService['listPodSandbox'] = (filter = {}) => this.#call('listPodSandbox', [filter]);
 

@@ -19,7 +19,7 @@ export interface RuntimeCondition {
   /** 'RuntimeReady' and 'NetworkReady' are required, as in CRI. */
   readonly type: string;
   readonly status: boolean;
-  /** One word in CamelCase; empty when the condition is true. */
+  /** One word in CamelCase; a condition that is true has one only where there is something to know about it. */
   readonly reason: string;
   readonly message: string;
 }
@@ -172,6 +172,8 @@ export interface GuestNetwork {
     readonly deny: readonly string[];
     /** Ports of this machine that are never reached. */
     readonly ownPorts: readonly number[];
+    /** This machine's addresses, for guests of pods that have a network of their own and do not see them. */
+    readonly ownAddresses?: readonly string[];
   };
 }
 

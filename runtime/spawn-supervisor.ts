@@ -44,10 +44,12 @@ export async function startSupervisor(options: ConnectRuntimeOptions): Promise<R
   );
 }
 
-function supervisorArguments({ root, socket, handlers, defaultHandler, supervisor }: ConnectRuntimeOptions): string[] {
+function supervisorArguments(options: ConnectRuntimeOptions): string[] {
+  const { root, socket, handlers, defaultHandler, supervisor, cni } = options;
   return [
     ...[supervisor ?? supervisorCode(), '--root', root, '--socket', socket],
     ...['--handlers', JSON.stringify(handlers), '--default-handler', defaultHandler, '--bounded-stderr'],
+    ...(cni ? ['--cni-conf-dir', cni.confDir, '--cni-bin-dir', cni.binDir] : []),
   ];
 }
 

@@ -53,6 +53,8 @@ export interface WasiNetworkPolicy {
   readonly deny: readonly string[];
   /** TCP and UDP ports of this machine that are never reached. */
   readonly ownPorts: readonly number[];
+  /** That machine's addresses, where the guest is in a network namespace of its own; absent: those seen here. */
+  readonly ownAddresses?: readonly string[];
 }
 
 /** What a guest's sockets may do. */

@@ -180,10 +180,18 @@ const options = z.strictObject({
     .describe(
       "The node's resolver configuration, for pods with dnsPolicy Default; empty: the machine's own name server",
     ),
+  cniConfDir: z
+    .string()
+    .regex(/^(\/.*)?$/, 'an absolute path')
+    .default('')
+    .describe('Network configurations (CNI), usually /etc/cni/net.d; empty: pods share the address of the node'),
+  cniBinDir: z.string().startsWith('/').default('/opt/cni/bin').describe('Network plugins (CNI)'),
   podBindAddresses: z
     .array(z.union([z.ipv4(), z.ipv6()]))
     .default([])
-    .describe("Addresses of this machine that pods listen on; empty: the node's own (nodeIP)"),
+    .describe(
+      "Addresses of this machine that pods without a network of their own listen on; empty: the node's own (nodeIP)",
+    ),
   guestAllowLoopback: z
     .boolean()
     .default(false)

@@ -47,6 +47,7 @@ export const EVENT_REASONS = {
   // the node
   Starting: ['Normal', 'node', 'The agent starts.'],
   Rebooted: ['Warning', 'node', 'The machine was started anew since the node was last seen.'],
+  PodsShareNodeAddress: ['Normal', 'node', 'Pods have no network of their own; the message says why.'],
   NodeReady: ['Normal', 'node', 'Condition Ready became True.'],
   NodeNotReady: ['Normal', 'node', 'Condition Ready became False.'],
   NodeHasSufficientMemory: ['Normal', 'node', 'Condition MemoryPressure became False.'],

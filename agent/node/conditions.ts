@@ -90,7 +90,12 @@ const relaxed = (type: string, what: PressureWord, words: string): Wanted => ({
 
 function networkCondition({ ready, reason, message }: ConditionInputs['network']): Wanted {
   if (ready) {
-    return { type: 'NetworkUnavailable', status: false, reason: 'NetworkReady', message: 'runtime network is ready' };
+    return {
+      type: 'NetworkUnavailable',
+      status: false,
+      reason: reason || 'NetworkReady',
+      message: message || 'runtime network is ready',
+    };
   }
   return { type: 'NetworkUnavailable', status: true, reason: reason || 'NetworkNotReady', message };
 }

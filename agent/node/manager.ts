@@ -13,7 +13,7 @@ import type { Node, NodeStatus } from '../kube/types.ts';
 import { runLease } from './lease.ts';
 import { createObserver, type Observer } from './observe.ts';
 import { createOrAdopt, initialNode, wantedLabels } from './registration.ts';
-import { isReady, nextStatus, statusChanged, statusPatch, type NextStatus } from './status.ts';
+import { isReady, nextStatus, statusChanged, statusPatch, type NextStatus, type NodeObservation } from './status.ts';
 
 export interface NodeManagerOptions {
   readonly config: Config;
@@ -65,6 +65,8 @@ class ApiNodeManager implements NodeManager {
   #reportedMs = -Infinity;
   #reportDelayMs = 0;
   #shuttingDown = false;
+  /** Why pods share the node's address, as an event has said it. */
+  #toldShared = '';
   #unschedulable = false;
 
   constructor(options: NodeManagerOptions) {
@@ -174,8 +176,16 @@ class ApiNodeManager implements NodeManager {
   async #nextStatus(existing: NodeStatus): Promise<NextStatus> {
     const seen = await this.#observer.observe();
     this.#hostIPs = seen.internalIPs;
+    this.#tellShared(seen.network);
     const errors = this.#shuttingDown ? [...seen.errors, 'node is shutting down'] : seen.errors;
     return nextStatus(existing, { ...seen, errors }, timestamp());
+  }
+
+  /** Once for each reason: pods that want one port, or expect an address of their own, fail by it. */
+  #tellShared({ reason, message }: NodeObservation['network']): void {
+    if (reason !== 'PodsShareNodeAddress' || message === this.#toldShared) return;
+    this.#toldShared = message;
+    this.#record('Normal', reason, message);
   }
 
   async #patchStatus(signal: AbortSignal): Promise<void> {

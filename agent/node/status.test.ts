@@ -40,6 +40,16 @@ describe('conditions', () => {
     expect(events).toEqual(['NodeHasSufficientMemory', 'NodeHasNoDiskPressure', 'NodeHasSufficientPID', 'NodeReady']);
   });
 
+  test('say where pods have no network of their own, which is no fault of the network', () => {
+    const network = { ready: true, reason: 'PodsShareNodeAddress', message: 'runtime network is ready; pods share' };
+    expect(nextConditions([], { ...WELL, network }, T1).conditions[0]).toMatchObject({
+      type: 'NetworkUnavailable',
+      status: 'False',
+      reason: network.reason,
+      message: network.message,
+    });
+  });
+
   test('keep their transition time until their status changes', () => {
     const first = nextConditions([], WELL, T1).conditions;
     const pressed = { ...WELL, pressure: { ...NO_PRESSURE, disk: true }, errors: ['a', 'b'] };

@@ -29,6 +29,7 @@ export function guestNetwork(
       allow: config.guestAllowAddresses,
       deny: config.guestDenyAddresses,
       ownPorts,
+      ownAddresses: hostIPs,
     },
   };
 }

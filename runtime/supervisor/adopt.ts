@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { errnoOf, messageOf } from '../../base/errors.ts';
 import { readRecord } from '../../base/record.ts';
+import { PodNetwork } from '../sandbox/network/pod-network.ts';
 import { endLeftCommands } from './commands.ts';
 import { ContainerEntry } from './container.ts';
 import { AdoptedHost } from './hosts.ts';
@@ -35,6 +36,30 @@ export async function adoptAll(runtime: Runtime): Promise<void> {
     }
   }
   await removeStrayFiles(runtime);
+  const networks = [...runtime.sandboxes.values()].flatMap(({ netns }) => netns ?? []);
+  await runtime.context.networks.removeStrays(new Set(networks));
+}
+
+/**
+ * Gives back the networks of sandboxes that ended with their boot or while no supervisor was there: their addresses are
+ * free for others at once, and not when somebody asks for their removal. Has those of the others checked. Takes its
+ * time, so the supervisor serves meanwhile.
+ */
+export async function settleNetworks({ sandboxes, context }: Runtime): Promise<void> {
+  for (const sandbox of [...sandboxes.values()]) {
+    if (context.signal.aborted) return;
+    if (sandbox.netns === undefined) continue;
+    try {
+      if (sandbox.ready) await sandbox.checkNetwork();
+      else await sandbox.stop();
+    } catch (error) {
+      // One that is to be given back is so at the latest when the sandbox is removed.
+      context.logger.warn("a pod sandbox's network is not as it should be", {
+        sandbox: sandbox.id,
+        error: messageOf(error),
+      });
+    }
+  }
 }
 
 async function names(directory: string): Promise<string[]> {
@@ -60,13 +85,16 @@ async function sandboxDirectories(pods: string): Promise<string[]> {
 
 async function adoptSandbox(runtime: Runtime, directory: string): Promise<void> {
   const record = await readRecord(sandboxPath(directory), SANDBOX_RECORD);
+  const network = await PodNetwork.read(directory);
   if (!record) {
     // Its creation was broken off, and its id was never given to anyone.
+    await network?.tearDown();
     await rm(directory, { recursive: true, force: true });
     return;
   }
-  const state = record.bootId === bootId() ? record.state : 'SANDBOX_NOTREADY';
-  const sandbox = new SandboxEntry({ ...record, state }, directory, runtime.context);
+  const lost = record.bootId !== bootId() || (network !== undefined && !(await network.isIntact()));
+  const state = lost ? 'SANDBOX_NOTREADY' : record.state;
+  const sandbox = new SandboxEntry({ ...record, state }, directory, runtime.context, network);
   runtime.sandboxes.set(sandbox.id, sandbox);
   for (const id of await names(containersDirectory(directory))) {
     const container = await adoptContainer(runtime, sandbox, join(containersDirectory(directory), id));

@@ -30,6 +30,8 @@ export interface ExecCommand {
 
 export interface CommandRequest extends Omit<ExecCommand, 'command'> {
   readonly start: GuestStart;
+  /** Path of the pod's own network namespace. */
+  readonly netns: string | undefined;
   /** How long its host may take until the guest runs. */
   readonly startTimeoutMs: number;
   /** The name of the one program that a container from a bare module has. */
@@ -68,7 +70,7 @@ export class Commands {
    */
   async run(request: CommandRequest): Promise<number> {
     const { pool, runDirectory } = this.#context;
-    const host = pool.claim();
+    const host = pool.claim(request.netns);
     const command = new Command(host, request, pooledErrorPath(runDirectory, host.id));
     // From here on the end of the container ends it too.
     this.#running.add(command);

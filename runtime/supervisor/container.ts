@@ -12,6 +12,7 @@ import type {
   ContainerConfig,
   ContainerState,
   ContainerStatus,
+  GuestNetwork,
   PodSandboxConfig,
   PodSandboxMetadata,
 } from '../service.ts';
@@ -55,6 +56,8 @@ export interface ContainerOwner {
   readonly dnsConfig: PodSandboxConfig['dnsConfig'];
   readonly engine: 'v8' | 'interpreter';
   readonly cgroupParent: string | undefined;
+  /** Path of the pod's own network namespace; undefined: it shares the node's. */
+  readonly netns: string | undefined;
   readonly ready: boolean;
 }
 
@@ -127,7 +130,7 @@ export class ContainerEntry {
       if (this.state === 'CONTAINER_RUNNING') return;
       if (this.#exit) throw this.#wrongState('has exited');
       if (!this.owner.ready) throw this.#wrongState('cannot start: its sandbox is stopped');
-      const host = this.#context.pool.claim();
+      const host = this.#context.pool.claim(this.owner.netns);
       const starting = this.#startOn(host);
       // An exit, however soon, is noted after the start.
       this.#watch(host, starting);
@@ -179,7 +182,7 @@ export class ContainerEntry {
     const guest = this.#guestStart(config.args);
     return {
       ...guest,
-      network: { ...networkOf(config), ...guest.network, listeners: networkOf(config).listeners },
+      network: { ...this.#network(), ...guest.network, listeners: this.#network().listeners },
       ...(module === undefined ? {} : { module }),
       directory: this.directory,
       logPath: this.logPath,
@@ -203,8 +206,12 @@ export class ContainerEntry {
       hostname: owner.hostname,
       readonlyRoot: config.securityContext?.readonlyRootfs ?? false,
       posixExtension: this.#context.policy.posixExtension,
-      network: { ...networkOf(config), listeners: [], ...(owner.dnsConfig ? { dns: owner.dnsConfig } : {}) },
+      network: { ...this.#network(), listeners: [], ...(owner.dnsConfig ? { dns: owner.dnsConfig } : {}) },
     };
+  }
+
+  #network(): GuestNetwork {
+    return networkOf(this.config, this.owner.netns !== undefined);
   }
 
   #identity(): Pick<GuestStart, 'identity'> {
@@ -235,6 +242,7 @@ export class ContainerEntry {
         title: `${guest.title} (exec)`,
         tty: false,
       },
+      netns: this.owner.netns,
       startTimeoutMs: START_TIMEOUT_MS,
       ...(image.module === undefined ? {} : { onlyProgram: own }),
     });

@@ -1,5 +1,6 @@
 import type { Logger } from '../../base/log.ts';
 import type { Cgroups } from '../sandbox/cgroup.ts';
+import type { PodNetworks } from '../sandbox/network/pod-networks.ts';
 import type { EventHub } from './events.ts';
 import type { HostPool } from './pool.ts';
 
@@ -9,6 +10,7 @@ export interface SupervisorContext {
   readonly root: string;
   readonly runDirectory: string;
   readonly pool: HostPool;
+  readonly networks: PodNetworks;
   readonly events: EventHub;
   readonly logger: Logger;
   /** What guests may do; as the agent has configured it last. */

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { WasmletError } from '../../base/errors.ts';
+import { insideNamespace } from '../sandbox/network/namespace.ts';
 import { encodeMessage, MessageReader } from '../framing.ts';
 import { HOST_PROTOCOL_VERSION, SUPERVISOR_FD } from '../host/protocol.ts';
 import type { HostAnswer, HostExec, HostReport, HostStart } from '../host/protocol.ts';
@@ -127,16 +128,20 @@ export class ChildHost implements Host {
   /**
    * Starts a host in a session of its own, with an empty environment: nothing of the supervisor's reaches a guest.
    * @param code path of the host's bundle
+   * @param netns path of the network namespace that it runs in; undefined: the supervisor's
    * @throws WasmletError Unavailable when the process cannot be started
    */
-  static spawn(code: string, runDirectory: string): ChildHost {
+  static spawn(code: string, runDirectory: string, netns?: string): ChildHost {
     const id = randomBytes(8).toString('hex');
     const socketPath = hostSocketPath(runDirectory, id);
     const errorPath = pooledErrorPath(runDirectory, id);
     const stderr = openSync(errorPath, 'a', 0o600);
     try {
       using life = bindLifeSocket(socketPath);
-      const child = spawn(process.execPath, [...NODE_FLAGS, code], {
+      const args = [...NODE_FLAGS, code];
+      const command =
+        netns === undefined ? ([process.execPath, args] as const) : insideNamespace(netns, process.execPath, args);
+      const child = spawn(...command, {
         cwd: runDirectory,
         detached: true,
         env: process.env['TZ'] === undefined ? {} : { TZ: process.env['TZ'] },

@@ -29,6 +29,8 @@ const options = z.object({
         z.object({ engine: z.enum(['v8', 'interpreter']), isolation: z.enum(['process', 'shared']) }),
       ),
     ),
+  'cni-conf-dir': z.string().default(''),
+  'cni-bin-dir': z.string().default(''),
   'bounded-stderr': z.boolean().default(false),
 });
 
@@ -47,10 +49,13 @@ async function main(): Promise<number> {
       socket: { type: 'string' },
       handlers: { type: 'string' },
       'default-handler': { type: 'string' },
+      'cni-conf-dir': { type: 'string' },
+      'cni-bin-dir': { type: 'string' },
       'bounded-stderr': { type: 'boolean' },
     },
   });
   const parsed = options.parse(values);
+  const confDir = parsed['cni-conf-dir'];
   if (parsed['bounded-stderr']) boundStderr();
   const logger = createLogger({ level: 'info', format: 'json' });
   const ended = new AbortController();
@@ -62,6 +67,7 @@ async function main(): Promise<number> {
         socket: parsed.socket,
         handlers: parsed.handlers,
         defaultHandler: parsed['default-handler'],
+        ...(confDir === '' ? {} : { cni: { confDir, binDir: parsed['cni-bin-dir'] } }),
         logger,
       },
       ended.signal,

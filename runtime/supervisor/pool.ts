@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import type { Logger } from '../../base/log.ts';
 import { messageOf } from '../../base/errors.ts';
-import { ChildHost, hostSocketPath, pooledErrorPath } from './hosts.ts';
+import { ChildHost, hostSocketPath, pooledErrorPath, signalHost } from './hosts.ts';
 
 export interface PoolOptions {
   /** Path of the host's bundle. */
@@ -15,10 +15,15 @@ export interface PoolOptions {
 /**
  * Hosts that are started before they are needed: starting Node is what takes longest of starting a container. A host
  * that waits ends by itself when its supervisor is gone, so a pool leaves nothing behind.
+ *
+ * A process cannot change its network namespace without privileges that a host shall not have, so hosts for a pod with a
+ * network of its own are started inside it: one per sandbox is, while the plugins attach it and images are pulled.
  */
 export class HostPool implements Disposable {
   readonly #options: PoolOptions;
   readonly #waiting = new Set<ChildHost>();
+  /** By the network namespace that they wait in. */
+  readonly #inside = new Map<string, ChildHost>();
   #closed = false;
   #failure: string | undefined;
 
@@ -33,9 +38,11 @@ export class HostPool implements Disposable {
 
   /**
    * Takes a host that waits, or starts one.
+   * @param netns path of the network namespace that it is to run in; undefined: the node's
    * @throws WasmletError Unavailable
    */
-  claim(): ChildHost {
+  claim(netns?: string): ChildHost {
+    if (netns !== undefined) return this.#takeInside(netns) ?? this.#spawn(netns);
     for (const host of this.#waiting) {
       this.#waiting.delete(host);
       return host;
@@ -52,9 +59,41 @@ export class HostPool implements Disposable {
     }
   }
 
-  #spawn(): ChildHost {
+  /** Starts a host that waits inside a network namespace, where hosts are started ahead at all. */
+  warm(netns: string): void {
+    if (this.#closed || this.#options.size === 0) return;
     try {
-      const host = ChildHost.spawn(this.#options.code, this.#options.runDirectory);
+      const host = this.#spawn(netns);
+      this.#inside.set(netns, host);
+      void host.ended.then(() => {
+        if (this.#inside.get(netns) !== host) return;
+        this.#inside.delete(netns);
+        removeHostFiles(this.#options.runDirectory, host.id);
+      });
+    } catch (error) {
+      this.#options.logger.warn('no host can be started ahead', { error: messageOf(error) });
+    }
+  }
+
+  /** Ends the host that waits inside a network namespace, if one does; resolves when it is gone. */
+  async dismiss(netns: string): Promise<void> {
+    const host = this.#takeInside(netns);
+    if (!host) return;
+    host.release();
+    signalHost(host, 'SIGKILL');
+    await host.ended;
+    removeHostFiles(this.#options.runDirectory, host.id);
+  }
+
+  #takeInside(netns: string): ChildHost | undefined {
+    const host = this.#inside.get(netns);
+    this.#inside.delete(netns);
+    return host;
+  }
+
+  #spawn(netns?: string): ChildHost {
+    try {
+      const host = ChildHost.spawn(this.#options.code, this.#options.runDirectory, netns);
       this.#failure = undefined;
       return host;
     } catch (error) {
@@ -73,11 +112,12 @@ export class HostPool implements Disposable {
 
   [Symbol.dispose](): void {
     this.#closed = true;
-    for (const host of this.#waiting) {
+    for (const host of [...this.#waiting, ...this.#inside.values()]) {
       host.release();
       removeHostFiles(this.#options.runDirectory, host.id);
     }
     this.#waiting.clear();
+    this.#inside.clear();
   }
 }
 

@@ -5,7 +5,8 @@ import { messageOf, WasmletError } from '../../base/errors.ts';
 import { VERSION } from '../../base/version.ts';
 import { findLayout } from '../sandbox/cgroup-layout.ts';
 import { Cgroups } from '../sandbox/cgroup.ts';
-import { adoptAll } from './adopt.ts';
+import { PodNetworks } from '../sandbox/network/pod-networks.ts';
+import { adoptAll, settleNetworks } from './adopt.ts';
 import { compressRotatedLogs } from './compress.ts';
 import type { SupervisorContext } from './context.ts';
 import { EventHub } from './events.ts';
@@ -57,6 +58,7 @@ export async function runSupervisor(
     root,
     runDirectory: run,
     pool,
+    networks: new PodNetworks(root, options.cni, logger),
     events: new EventHub(),
     logger,
     policy: { posixExtension: options.posixExtension ?? true },
@@ -64,15 +66,18 @@ export async function runSupervisor(
     signal: stopped.signal,
   };
   const runtime = new Runtime(context, options);
+  let settled: Promise<void> | undefined;
   try {
     await adoptAll(runtime);
     await using _server = await serve(socket, runtime, logger);
     pool.refill();
+    settled = settleNetworks(runtime);
     logger.info('runtime supervisor is ready', { version: VERSION, socket, containers: runtime.containers.size });
     onReady();
     await keepHouse(runtime, lock, signal);
   } finally {
     stopped.abort();
+    await settled;
   }
 }
 

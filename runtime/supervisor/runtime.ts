@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { WasmletError } from '../../base/errors.ts';
+import { messageOf, WasmletError } from '../../base/errors.ts';
 import { VERSION } from '../../base/version.ts';
 import { timeNow } from '../host/timestamp.ts';
+import type { CniSettings } from '../sandbox/network/pod-networks.ts';
 import type {
   ContainerConfig,
   ContainerFilter,
@@ -29,6 +30,8 @@ export interface Handlers {
   readonly defaultHandler: string;
   /** Whether guests may import wasmlet_posix_v1; by default they may. */
   readonly posixExtension?: boolean;
+  /** Without it pods share the node's network. */
+  readonly cni?: CniSettings;
 }
 
 /** The version of service.ts. */
@@ -55,7 +58,7 @@ export class Runtime {
     return { version: SERVICE_VERSION, runtimeName: 'wasmlet', runtimeVersion: VERSION };
   }
 
-  status(): RuntimeStatus {
+  async status(): Promise<RuntimeStatus> {
     const failure = this.context.pool.failure;
     const features = { recursiveReadOnlyMounts: false, userNamespaces: false };
     return {
@@ -66,8 +69,7 @@ export class Runtime {
           reason: failure === undefined ? '' : 'HostStartFailed',
           message: failure ?? '',
         },
-        // Pods share the node's network, which needs nothing to be set up.
-        { type: 'NetworkReady', status: true, reason: '', message: '' },
+        await this.context.networks.condition(),
         limitsCondition(this.context.cgroups?.failure ?? (this.context.cgroups ? undefined : NO_CGROUPS)),
       ],
       runtimeHandlers: ['', ...Object.keys(this.#handlers.handlers)].map((name) => ({ name, features })),
@@ -78,6 +80,7 @@ export class Runtime {
   configure(handlers: Handlers): void {
     this.#handlers = handlers;
     this.context.policy.posixExtension = handlers.posixExtension ?? true;
+    this.context.networks.configure(handlers.cni);
   }
 
   async runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string> {
@@ -111,7 +114,11 @@ export class Runtime {
     try {
       await entry.create();
     } catch (error) {
-      await entry.remove();
+      await entry.remove().catch((failure: unknown) => {
+        this.context.logger.error('a pod sandbox cannot be removed', { sandbox: id, error: messageOf(failure) });
+        // As one that is not ready, so that whoever made it sees what there is to remove.
+        this.sandboxes.set(id, entry);
+      });
       throw error;
     }
     this.sandboxes.set(id, entry);

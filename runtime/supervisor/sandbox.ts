@@ -2,6 +2,7 @@ import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, messageOf } from '../../base/errors.ts';
 import { writeRecord } from '../../base/record.ts';
+import type { PodNetwork } from '../sandbox/network/pod-network.ts';
 import type { PodSandbox, PodSandboxConfig, PodSandboxMetadata, PodSandboxStatus } from '../service.ts';
 import type { ContainerEntry, ContainerOwner } from './container.ts';
 import type { SupervisorContext } from './context.ts';
@@ -17,10 +18,13 @@ export class SandboxEntry implements ContainerOwner {
   readonly queue = new SerialQueue();
   readonly #context: SupervisorContext;
   #record: SandboxRecord;
+  #network: PodNetwork | undefined;
   #removed = false;
 
-  constructor(record: SandboxRecord, directory: string, context: SupervisorContext) {
+  /** @param network what an earlier supervisor has made for it */
+  constructor(record: SandboxRecord, directory: string, context: SupervisorContext, network?: PodNetwork) {
     this.#record = record;
+    this.#network = network;
     this.directory = directory;
     this.#context = context;
   }
@@ -57,13 +61,21 @@ export class SandboxEntry implements ContainerOwner {
     return this.#record.config.linux?.cgroupParent;
   }
 
+  get netns(): string | undefined {
+    return this.#network?.netns;
+  }
+
   get ready(): boolean {
     return this.#record.state === 'SANDBOX_READY';
   }
 
-  /** Makes the sandbox's folder and record. */
+  /**
+   * Makes the sandbox's folder, network and record.
+   * @throws WasmletError FailedPrecondition when it can be given no network, in containerd's words
+   */
   async create(): Promise<void> {
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    await this.#setUpNetwork();
     await makeSandboxFiles(this.directory, this.#record.config);
     await writeRecord(sandboxPath(this.directory), SANDBOX_RECORD, this.#record);
     await this.#makeCgroup();
@@ -83,11 +95,37 @@ export class SandboxEntry implements ContainerOwner {
     }
   }
 
-  /** Ends every container by SIGKILL. Nothing starts in the sandbox from the first moment on. */
+  async #setUpNetwork(): Promise<void> {
+    const { networks, pool } = this.#context;
+    const { id, config } = this.#record;
+    const network = await networks.plan({ id, directory: this.directory, config });
+    this.#network = network;
+    await network?.setUp(() => pool.warm(network.netns));
+  }
+
+  /** CNI's CHECK. @throws WasmletError with what a plugin misses */
+  async checkNetwork(): Promise<void> {
+    await this.queue.run(() => this.#network?.check() ?? Promise.resolve());
+  }
+
+  /** Gives the network back, if the sandbox has one. @throws WasmletError as PodNetwork.tearDown */
+  async #releaseNetwork(): Promise<void> {
+    const network = this.#network;
+    if (!network) return;
+    await this.#context.pool.dismiss(network.netns);
+    await network.tearDown();
+    this.#network = undefined;
+  }
+
+  /**
+   * Ends every container by SIGKILL and gives the network back. Nothing starts in the sandbox from the first moment on.
+   * @throws WasmletError when the network's plugins fail: to be tried again
+   */
   async stop(): Promise<void> {
     await this.#end(async () => {
       await writeRecord(sandboxPath(this.directory), SANDBOX_RECORD, this.#record);
     });
+    await this.queue.run(() => this.#releaseNetwork());
   }
 
   /** Ends and removes the containers, then the sandbox's files and the folders that are empty by that. */
@@ -97,6 +135,8 @@ export class SandboxEntry implements ContainerOwner {
     await this.queue.run(async () => {
       if (this.#removed) return;
       await Promise.all([...this.containers.values()].map((container) => container.remove()));
+      // Before its files, which say what there is to give back.
+      await this.#releaseNetwork();
       this.#removed = true;
       await rm(this.directory, { recursive: true, force: true });
       await removeEmptyParents(this.directory, 3);
@@ -125,10 +165,11 @@ export class SandboxEntry implements ContainerOwner {
     return { id, metadata, state, createdAt, runtimeHandler, labels, annotations };
   }
 
-  /** CRI's PodSandboxStatus. Every pod shares the node's network. */
+  /** CRI's PodSandboxStatus. A pod that shares the node's network has no address here. */
   status(): PodSandboxStatus {
     const { hostNetwork } = this.#record.config;
-    return { ...this.summary(), network: { ip: '', additionalIps: [] }, hostNetwork };
+    const [ip = '', ...additionalIps] = this.#network?.addresses ?? [];
+    return { ...this.summary(), network: { ip, additionalIps }, hostNetwork };
   }
 }
 

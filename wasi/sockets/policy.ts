@@ -45,7 +45,9 @@ export class NetworkPolicy {
 
   /** The agent's own ports, on whatever address of this machine. */
   #isOwnPort(ip: Uint8Array, port: number): boolean {
-    return this.#settings.ownPorts.includes(port) && (this.isLoopback(ip) || isOfThisMachine(ip));
+    const { ownPorts, ownAddresses } = this.#settings;
+    if (!ownPorts.includes(port)) return false;
+    return ownAddresses ? matches(this.#list(ownAddresses), ip) : this.isLoopback(ip) || isOfThisMachine(ip);
   }
 
   #list(subnets: readonly string[]): Net.BlockList {

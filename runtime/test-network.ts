@@ -1,0 +1,236 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { silentLogger } from '../base/log.ts';
+import { connectRuntime } from './client.ts';
+import {
+  createNamespace,
+  insideNamespace,
+  listNamespaces,
+  missingMeans,
+  namespacePath,
+  removeNamespace,
+} from './sandbox/network/namespace.ts';
+import type { ContainerConfig, PodSandboxConfig, RuntimeService } from './service.ts';
+import { testFolder } from './test-folder.ts';
+import { assemble, until } from './test-runtime.ts';
+
+/** Where distributions and people put the CNI project's plugins; Debian: containernetworking-plugins. */
+const PLUGIN_FOLDERS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'];
+
+const pluginFolder = (): string | undefined => PLUGIN_FOLDERS.find((folder) => existsSync(join(folder, 'bridge')));
+
+/** Why tests of the pod network cannot run here; undefined: they can. */
+export const whyNoPodNetwork = (): string | undefined =>
+  missingMeans() ?? (pluginFolder() === undefined ? 'the CNI plugins are not installed' : undefined);
+
+const SUBNETS = {
+  ipv4: [[{ subnet: '10.123.0.0/16' }]],
+  dual: [[{ subnet: '10.123.0.0/16' }], [{ subnet: 'fd00:123::/64' }]],
+};
+
+/**
+ * A network for tests, in a namespace that stands for a machine: the bridge that pods hang on is in there, and nothing
+ * of the real machine's network is touched.
+ */
+export class TestNetwork implements AsyncDisposable {
+  readonly folder: string;
+  readonly confDir: string;
+  /** The real plugins, to which a test may add. */
+  readonly binDir: string;
+  /** Path of the namespace that stands for the machine. */
+  readonly machine: string;
+  readonly #folder = testFolder();
+
+  private constructor(plugins: string) {
+    this.folder = this.#folder.path;
+    this.binDir = join(this.folder, 'bin');
+    mkdirSync(this.binDir);
+    for (const name of readdirSync(plugins)) symlinkSync(join(plugins, name), join(this.binDir, name));
+    this.confDir = join(this.folder, 'net.d');
+    this.machine = namespacePath(`wl-test-${randomBytes(4).toString('hex')}`);
+  }
+
+  /** @param families of the pods' addresses */
+  static async create(families: keyof typeof SUBNETS = 'ipv4', more: readonly object[] = []): Promise<TestNetwork> {
+    const network = new TestNetwork(pluginFolder() ?? '');
+    mkdirSync(network.confDir);
+    network.configure(families, more);
+    await createNamespace(network.machine);
+    await network.run('ip', 'link', 'set', 'lo', 'up');
+    return network;
+  }
+
+  configure(families: keyof typeof SUBNETS, more: readonly object[] = []): void {
+    const ipam = { type: 'host-local', ranges: SUBNETS[families], dataDir: join(this.folder, 'ipam') };
+    const bridge = { type: 'bridge', bridge: 'wl0', isGateway: true, ipam };
+    const list = { cniVersion: '1.0.0', name: 'pods', plugins: [bridge, ...more] };
+    writeFileSync(join(this.confDir, '10-pods.conflist'), JSON.stringify(list));
+  }
+
+  /** Runs a command on the machine. @throws Error when it fails */
+  async run(command: string, ...args: string[]): Promise<string> {
+    const child = spawn(...insideNamespace(this.machine, command, args), { stdio: ['ignore', 'pipe', 'inherit'] });
+    const output: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    const [code] = (await once(child, 'close')) as [number | null];
+    if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit code ${code}`);
+    return Buffer.concat(output).toString();
+  }
+
+  /** Addresses that the plugins have given out. */
+  leases(): string[] {
+    const folder = join(this.folder, 'ipam', 'pods');
+    return existsSync(folder) ? readdirSync(folder).filter((name) => /^[0-9a-f]+[.:]/.test(name)) : [];
+  }
+
+  /** Interfaces of the machine that lead to pods. */
+  async pairs(): Promise<string[]> {
+    return (await this.run('ip', '-o', 'link', 'show', 'type', 'veth')).split('\n').filter((line) => line !== '');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await removeNamespace(this.machine);
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+/** A supervisor on the machine of a TestNetwork. */
+export class NetworkedRuntime implements AsyncDisposable {
+  readonly root: string;
+  readonly #network: TestNetwork;
+  #child: ChildProcess | undefined;
+  #service: RuntimeService | undefined;
+  #sandboxes = 0;
+
+  private constructor(network: TestNetwork) {
+    this.#network = network;
+    this.root = join(network.folder, 'r');
+    mkdirSync(this.root);
+  }
+
+  static async start(network: TestNetwork): Promise<NetworkedRuntime> {
+    const runtime = new NetworkedRuntime(network);
+    await runtime.start();
+    return runtime;
+  }
+
+  get service(): RuntimeService {
+    if (!this.#service) throw new Error('the supervisor does not run');
+    return this.#service;
+  }
+
+  /** Names of the namespaces of this runtime's sandboxes. */
+  async namespaces(): Promise<string[]> {
+    const ids = new Set(this.#ids);
+    return (await listNamespaces('wasmlet-')).filter((name) => ids.has(name.slice(-64)));
+  }
+
+  readonly #ids: string[] = [];
+
+  /** What it has logged. */
+  log(): string {
+    return readFileSync(join(this.root, 'log'), 'utf8');
+  }
+
+  /** Starts the supervisor (again). */
+  async start(): Promise<void> {
+    const { machine, confDir, binDir } = this.#network;
+    const socket = join(this.root, 'runtime.sock');
+    const handlers = { wasm: { engine: 'v8', isolation: 'process' } } as const;
+    const options = { root: this.root, socket, spawn: false, handlers, defaultHandler: 'wasm' };
+    const args = [
+      join(import.meta.dirname, 'supervisor/main.ts'),
+      ...['--root', this.root, '--socket', socket, '--default-handler', 'wasm', '--handlers', JSON.stringify(handlers)],
+      ...['--cni-conf-dir', confDir, '--cni-bin-dir', binDir],
+    ];
+    const log = openSync(join(this.root, 'log'), 'a');
+    this.#child = spawn(...insideNamespace(machine, process.execPath, args), { stdio: ['ignore', log, log] });
+    closeSync(log);
+    const cni = { confDir, binDir };
+    await until(async () => {
+      this.#service = await connectRuntime({ ...options, cni, logger: silentLogger }).catch(() => undefined);
+      if (this.#child?.exitCode !== null) throw new Error(this.log());
+      return this.#service !== undefined;
+    }, 20_000);
+  }
+
+  /** Ends the supervisor, not what it has started. */
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    await this.#service?.[Symbol.asyncDispose]();
+    this.#service = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+
+  /** Makes a sandbox. */
+  async sandbox(change: Partial<PodSandboxConfig> = {}): Promise<string> {
+    const name = `pod-${++this.#sandboxes}`;
+    const config: PodSandboxConfig = {
+      metadata: { name, uid: `uid-${name}`, namespace: 'default', attempt: 0 },
+      hostname: name,
+      logDirectory: join(this.#network.folder, 'logs', name),
+      portMappings: [],
+      hostNetwork: false,
+      labels: {},
+      annotations: {},
+      ...change,
+    };
+    const id = await this.service.runPodSandbox(config, 'wasm');
+    this.#ids.push(id);
+    return id;
+  }
+
+  /** Starts a container in a sandbox. */
+  async container(sandbox: string, wat: string, change: Partial<ContainerConfig> = {}): Promise<string> {
+    const module = join(this.#network.folder, `${randomBytes(4).toString('hex')}.wasm`);
+    writeFileSync(module, await assemble(wat));
+    const id = await this.service.createContainer(sandbox, {
+      metadata: { name: 'main', attempt: 0 },
+      image: { userSpecifiedImage: 'test:1', imageRef: 'sha256:0', module },
+      args: ['main'],
+      workingDir: '',
+      envs: [],
+      mounts: [],
+      labels: {},
+      annotations: {},
+      logPath: 'main/0.log',
+      logLimits: { maxSize: 1024 * 1024, maxFiles: 2 },
+      stdin: false,
+      stdinOnce: false,
+      tty: false,
+      resources: { cpuPeriod: 0, cpuQuota: 0, cpuShares: 0, memoryLimitInBytes: 0 },
+      ...change,
+    });
+    await this.service.startContainer(id);
+    return id;
+  }
+
+  /** A file of a sandbox: found by its id. */
+  file(sandbox: string, name: string): string {
+    const path = join(sandbox, name);
+    const found = readdirSync(this.root, { recursive: true, encoding: 'utf8' }).find((each) => each.endsWith(path));
+    return join(this.root, found ?? path);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#service) await this.start();
+    for (const { id } of await this.service.listPodSandbox()) await this.service.removePodSandbox(id);
+    await this.stop('SIGTERM');
+  }
+}
