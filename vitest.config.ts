@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: [
-            'test/{cluster,e2e,packaging}/**/*.test.ts',
+            'test/{cluster,e2e,packaging,wasi}/**/*.test.ts',
             'test/workloads/standins/standins.test.ts',
             'test/golden/*.test.ts',
             'test/conformance/conformance.test.ts',

@@ -27,6 +27,15 @@ export function requireRights(descriptor: Descriptor, rights: number): void {
   if ((descriptor.rightsBase & rights) !== rights) throw new PosixError('ENOTCAPABLE');
 }
 
+/**
+ * As `requireRights` for FD_READ and FD_WRITE: a descriptor without them is one that was not opened for it, which is
+ * EBADF (read(2), write(2)), as programs and wasmtime have it.
+ * @throws PosixError EBADF
+ */
+export function requireOpenedFor(descriptor: Descriptor, right: number): void {
+  if ((descriptor.rightsBase & right) === 0) throw new PosixError('EBADF');
+}
+
 /** @throws PosixError ENOTDIR, ENOTCAPABLE */
 export function directoryOf(descriptor: Descriptor, rights: number): Directory {
   const { object } = descriptor;
@@ -35,10 +44,10 @@ export function directoryOf(descriptor: Descriptor, rights: number): Directory {
   return object;
 }
 
-/** @throws PosixError EISDIR, ESPIPE (a stream or socket has no position), ENOTCAPABLE */
+/** @throws PosixError EBADF (a directory), ESPIPE (a stream or socket has no position), ENOTCAPABLE */
 export function fileOf(descriptor: Descriptor, rights: number): RegularFile {
   const { object } = descriptor;
-  if (object.kind === 'directory') throw new PosixError('EISDIR');
+  if (object.kind === 'directory') throw new PosixError('EBADF');
   if (object.kind !== 'file') throw new PosixError('ESPIPE');
   requireRights(descriptor, rights);
   return object;

@@ -161,8 +161,8 @@ function fileFunctions({ memory, descriptors }: Preview1State): Preview1Function
     ),
     /** WASI Preview 1, `fd_filestat_set_times`. */
     fd_filestat_set_times: plain((fd: number, atime: bigint, mtime: bigint, flags: number) => {
-      const descriptor = descriptors.get(fd);
       const times = newTimes(atime, mtime, flags);
+      const descriptor = descriptors.get(fd);
       const { object } = descriptor;
       if (object.kind !== 'file' && object.kind !== 'directory') throw new PosixError('EBADF');
       requireRights(descriptor, RIGHT.FD_FILESTAT_SET_TIMES);

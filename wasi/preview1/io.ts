@@ -3,7 +3,7 @@ import { PosixError } from '../core/posix-error.ts';
 import type { Input } from '../core/stdio.ts';
 import type { Received } from '../sockets/socket.ts';
 import { RIGHT } from './abi.ts';
-import { fileOf, requireRights, type Descriptor } from './descriptor.ts';
+import { fileOf, requireOpenedFor, type Descriptor } from './descriptor.ts';
 import { plain, suspending, type Preview1Function, type Preview1Functions } from './function.ts';
 import { iovecLength, iovecPointer, iovecs } from './iovec.ts';
 import { receive, send } from './socket-io.ts';
@@ -14,9 +14,9 @@ const WHENCE = ['start', 'current', 'end'] as const;
 
 function write(memory: GuestMemory, descriptor: Descriptor, pointer: number, count: number): number {
   const { object } = descriptor;
-  if (object.kind === 'directory') throw new PosixError('EISDIR');
+  if (object.kind === 'directory') throw new PosixError('EBADF');
   if (object.kind === 'input' || object.kind === 'socket') throw new PosixError('EBADF');
-  requireRights(descriptor, RIGHT.FD_WRITE);
+  requireOpenedFor(descriptor, RIGHT.FD_WRITE);
   if (count === 1 && object.kind === 'output') {
     // Printing a line: no array, one view.
     return object.writeOne(memory.view(iovecPointer(memory, pointer), iovecLength(memory, pointer)));
@@ -29,7 +29,7 @@ function read(state: Preview1State, descriptor: Descriptor, pointer: number, cou
   const { object } = descriptor;
   if (object.kind === 'directory') throw new PosixError('EISDIR');
   if (object.kind === 'output') throw new PosixError('EBADF');
-  requireRights(descriptor, RIGHT.FD_READ);
+  requireOpenedFor(descriptor, RIGHT.FD_READ);
   const views = iovecs(memory, pointer, count);
   if (object.kind === 'socket') return receivedLength(receive(state, object, { pointer, count }));
   if (object.kind === 'file') return object.read(views);
@@ -68,7 +68,7 @@ const writeAnything = (state: Preview1State): Preview1Function =>
       memory.setU32(out, write(memory, descriptor, pointer, count));
       return undefined;
     }
-    requireRights(descriptor, RIGHT.FD_WRITE);
+    requireOpenedFor(descriptor, RIGHT.FD_WRITE);
     const sent = send(state, object, { pointer, count });
     if (typeof sent !== 'number') return sent.then((length) => memory.setU32(out, length));
     memory.setU32(out, sent);
@@ -100,14 +100,18 @@ export function ioFunctions(state: Preview1State): Preview1Functions {
     /** WASI Preview 1, `fd_pread`. */
     fd_pread: plain((fd: number, pointer: number, count: number, offset: bigint, out: number) => {
       memory.check(out, 4);
-      const file = fileOf(descriptors.get(fd), RIGHT.FD_READ | RIGHT.FD_SEEK);
+      const descriptor = descriptors.get(fd);
+      const file = fileOf(descriptor, RIGHT.FD_SEEK);
+      requireOpenedFor(descriptor, RIGHT.FD_READ);
       memory.setU32(out, file.pread(iovecs(memory, pointer, count), BigInt.asUintN(64, offset)));
     }),
 
     /** WASI Preview 1, `fd_pwrite`. */
     fd_pwrite: plain((fd: number, pointer: number, count: number, offset: bigint, out: number) => {
       memory.check(out, 4);
-      const file = fileOf(descriptors.get(fd), RIGHT.FD_WRITE | RIGHT.FD_SEEK);
+      const descriptor = descriptors.get(fd);
+      const file = fileOf(descriptor, RIGHT.FD_SEEK);
+      requireOpenedFor(descriptor, RIGHT.FD_WRITE);
       memory.setU32(out, file.pwrite(iovecs(memory, pointer, count), BigInt.asUintN(64, offset)));
     }),
 

@@ -1,4 +1,5 @@
 /* eslint-disable max-params -- the specification's functions have so many */
+import type { OpenOptions } from '../core/files/open.ts';
 import type { Location } from '../core/files/tree.ts';
 import type { LastLink } from '../core/files/walk.ts';
 import type { GuestMemory } from '../core/guest-memory.ts';
@@ -31,6 +32,22 @@ export const locator =
     path: pathOf(memory, pointer, length),
   });
 
+/** @throws PosixError EINVAL for flags that exclude one another, or that the specification does not know */
+function openOptions(base: number, oflags: number, fdflags: number): OpenOptions {
+  const options = {
+    ...writeModeOf(fdflags),
+    read: (base & RIGHT.FD_READ) !== 0,
+    write: (base & RIGHT.FD_WRITE) !== 0,
+    create: (oflags & OFLAG.CREAT) !== 0,
+    exclusive: (oflags & OFLAG.EXCL) !== 0,
+    truncate: (oflags & OFLAG.TRUNC) !== 0,
+    directory: (oflags & OFLAG.DIRECTORY) !== 0,
+  };
+  // What would be made, or cut off, is a file.
+  if (options.directory && (options.create || options.truncate || options.exclusive)) throw new PosixError('EINVAL');
+  return options;
+}
+
 /** WASI Preview 1, `path_open`. */
 function pathOpen({ memory, descriptors, tree }: Preview1State): Preview1Functions {
   const open = (
@@ -52,19 +69,13 @@ function pathOpen({ memory, descriptors, tree }: Preview1State): Preview1Functio
     const directory = directoryOf(parent, RIGHT.PATH_OPEN);
     requireRights(parent, (create ? RIGHT.PATH_CREATE_FILE : 0) | (truncate ? RIGHT.PATH_FILESTAT_SET_SIZE : 0));
     if (((base | inheriting) & ~parent.rightsInheriting) !== 0) throw new PosixError('ENOTCAPABLE');
-    const options = {
-      ...writeModeOf(fdflags),
-      read: (base & RIGHT.FD_READ) !== 0,
-      write: (base & RIGHT.FD_WRITE) !== 0,
-      create,
-      exclusive: (oflags & OFLAG.EXCL) !== 0,
-      truncate,
-      directory: (oflags & OFLAG.DIRECTORY) !== 0,
-    };
+    const options = openOptions(base, oflags, fdflags);
     const path = pathOf(memory, pointer, length);
     memory.check(out, 4);
     if (!descriptors.hasRoom) throw new PosixError('EMFILE');
-    const object = tree.open({ directory, path }, lastLink(lookup), options);
+    // What is to be made anew is not made elsewhere: O_EXCL follows no link.
+    const last = create && options.exclusive ? 'slash' : lastLink(lookup);
+    const object = tree.open({ directory, path }, last, options);
     if (object.kind === 'stream') {
       // As the link to /proc/self/fd/N that it is elsewhere: nothing is there when the guest has closed it.
       if (!descriptors.has(object.number)) throw new PosixError('ENOENT');
@@ -72,8 +83,9 @@ function pathOpen({ memory, descriptors, tree }: Preview1State): Preview1Functio
       return;
     }
     const rightsBase = base & (object.kind === 'directory' ? DIRECTORY_RIGHTS : FILE_RIGHTS);
+    const flags = object.kind === 'directory' ? 0 : fdflags;
     const rightsInheriting = object.kind === 'directory' ? inheriting : 0;
-    memory.setU32(out, descriptors.insert({ object, rightsBase, rightsInheriting, flags: fdflags }));
+    memory.setU32(out, descriptors.insert({ object, rightsBase, rightsInheriting, flags }));
   };
   return { path_open: oftenFailing(open) };
 }

@@ -46,14 +46,17 @@ export function openAt(place: Place, options: OpenOptions, umask: number): Opene
 
 function checkedDirectory(directory: Directory, options: OpenOptions): Directory {
   const refusal =
-    options.create && options.exclusive ? 'EEXIST' : options.write || options.truncate ? 'EISDIR' : undefined;
+    options.create && options.exclusive
+      ? 'EEXIST'
+      : options.write || options.truncate || options.create
+        ? 'EISDIR'
+        : undefined;
   if (refusal === undefined) return directory;
   directory.close();
   throw new PosixError(refusal);
 }
 
 function openDirectory({ directory, name, mustBeDirectory }: Place, options: OpenOptions): Directory {
-  if (options.create && options.directory) throw new PosixError('EINVAL');
   if (options.create && mustBeDirectory) throw new PosixError('EISDIR');
   const entered = directory.enter(name);
   if (typeof entered === 'string') throw new PosixError('ELOOP');

@@ -112,7 +112,7 @@ export class FileTree {
 
   setTimes(at: Location, lastLink: LastLink, times: NewTimes): void {
     using walk = new Walk(this.root, at.directory);
-    const { directory, name } = walk.to(at.path, lastLink);
+    const { directory, name, mustBeDirectory } = walk.to(at.path, lastLink);
     if (name === '') {
       directory.setTimes(times);
       return;
@@ -124,6 +124,7 @@ export class FileTree {
       return;
     }
     const path = existing(directory, name);
+    if (mustBeDirectory && !isDirectory(path)) throw new PosixError('ENOTDIR');
     mustBeWritable(directory);
     // Never follows: where the walk was to follow, it has, and a link put there since is not to be trusted.
     lutimesSync(path, utimeOf(times.atime), utimeOf(times.mtime));
@@ -131,9 +132,11 @@ export class FileTree {
 
   readLink(at: Location): string {
     using walk = new Walk(this.root, at.directory);
-    const { directory, name } = walk.to(at.path, 'slash');
+    const { directory, name, mustBeDirectory } = walk.to(at.path, 'slash');
     if (name === '' || directory.pointOf(name) !== undefined) throw new PosixError('EINVAL');
-    return readlinkSync(existing(directory, name));
+    const path = existing(directory, name);
+    if (mustBeDirectory && !isDirectory(path)) throw new PosixError('ENOTDIR');
+    return readlinkSync(path);
   }
 
   createDirectory(at: Location): void {
@@ -188,7 +191,7 @@ export class FileTree {
   removeDirectory(at: Location): void {
     using walk = new Walk(this.root, at.directory);
     const place = walk.to(at.path, 'never');
-    if (place.name === '') throw new PosixError(place.directory.isRoot ? 'EBUSY' : 'EINVAL');
+    if (place.name === '') throw new PosixError('EINVAL');
     if (isPoint(place)) throw new PosixError('EBUSY');
     mustBeWritable(place.directory);
     rmdirSync(existing(place.directory, place.name));
