@@ -106,6 +106,7 @@ async function runHello(target: Cluster, registry: Registry, nodeName: string, s
   });
   console.log('');
   await show(target, ['get', 'nodes,pods', '-o', 'wide'], signal);
+  if (values.once) return;
   console.log(`
 Up until Ctrl-C. In another terminal:
 
