@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { hasCode, messageOf } from '../base/errors.ts';
 import { configCommand } from './commands/config.ts';
+import { addNodeCommands } from './commands/node-commands.ts';
 import { versionCommand } from './commands/version.ts';
 import { loadConfig } from './config/load.ts';
 import { configOptions, PLACEHOLDERS, type ConfigOption } from './config/options.ts';
@@ -51,11 +52,17 @@ function configOf(command: Command, options: readonly ConfigOption[]): Config {
   return loadConfig({ flags, file, env: process.env });
 }
 
-function program(): Command {
+/** What says which node's runtime is meant. */
+const RUNTIME_OPTIONS = ['rootDir', 'runtimeSocket'];
+
+/** @param exitWith takes the exit code of the process, where a command has one of its own */
+function program(exitWith: (code: number) => void): Command {
   const options = configOptions();
   const root = new Command('wasmlet')
     .description('A Kubernetes node agent for WebAssembly: runs pods whose images are Wasm modules.')
     .exitOverride()
+    // What follows the command of exec is that command's.
+    .enablePositionalOptions()
     .showHelpAfterError('(see wasmlet --help)')
     .helpCommand(false)
     .addHelpText(
@@ -94,13 +101,23 @@ function program(): Command {
     .action((_options, command: Command) => {
       versionCommand(command.opts<{ output: 'text' | 'json' }>().output);
     });
+  addNodeCommands(root, {
+    withConfig: (command) =>
+      withConfig(
+        command,
+        options.filter(({ key }) => RUNTIME_OPTIONS.includes(key)),
+      ),
+    configOf: (command) => configOf(command, options),
+    exitWith,
+  });
   return root;
 }
 
 async function main(argv: readonly string[]): Promise<number> {
   try {
-    await program().parseAsync(argv);
-    return 0;
+    let exitCode = 0;
+    await program((code) => (exitCode = code)).parseAsync(argv);
+    return exitCode;
   } catch (error) {
     // Commander has printed its message (or help, which is no failure).
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;

@@ -25,6 +25,8 @@ export interface ConnectRuntimeOptions {
   readonly posixExtension?: boolean;
   /** Where CNI's configuration and plugins are (docs/network.md); without it pods share the node's network. */
   readonly cni?: { readonly confDir: string; readonly binDir: string };
+  /** Leaves the supervisor configured as it is: for who only looks, or acts on what runs. Default false. */
+  readonly keepConfiguration?: boolean;
   readonly logger: Logger;
   /** File of the supervisor that is started; default: the one of this release. */
   readonly supervisor?: string;
@@ -81,15 +83,19 @@ class RuntimeClient implements RuntimeService {
     for (let attempt = 1; ; attempt++) {
       const connection = await this.#reach();
       try {
-        const { handlers, defaultHandler, posixExtension = true, cni } = this.#options;
-        const configuration = { handlers: { ...handlers }, defaultHandler, posixExtension, ...(cni ? { cni } : {}) };
-        await connection.request('configure', [configuration], REQUEST_TIMEOUT_MS);
+        if (this.#options.keepConfiguration !== true) await this.#configure(connection);
         return connection;
       } catch (error) {
         connection.close();
         if (attempt === OPEN_ATTEMPTS || !hasCode(error, 'Unavailable')) throw error;
       }
     }
+  }
+
+  async #configure(connection: RuntimeConnection): Promise<void> {
+    const { handlers, defaultHandler, posixExtension = true, cni } = this.#options;
+    const configuration = { handlers: { ...handlers }, defaultHandler, posixExtension, ...(cni ? { cni } : {}) };
+    await connection.request('configure', [configuration], REQUEST_TIMEOUT_MS);
   }
 
   async #reach(): Promise<RuntimeConnection> {
