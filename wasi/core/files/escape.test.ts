@@ -9,9 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { INHERITED_RIGHTS, OFLAG } from '../../preview1/abi.ts';
 import { Sandbox, TestGuest } from '../../preview1/test-guest.ts';
@@ -234,44 +232,6 @@ describe('a directory that moves cannot lead out', () => {
     expect(guest.readFile('data/secret')).toBe('ENOENT');
     expect(guest.list('data')).toEqual(['.', '..', 'vol']);
   });
-});
-
-/** Swaps the folder `swap` for a link to the outside and back, as fast as it can, until told to stop. */
-const SWAPPER = `
-  const { parentPort, workerData } = require('node:worker_threads');
-  const fs = require('node:fs');
-  const { folder, aside, outside, stop } = workerData;
-  parentPort.postMessage('swapping');
-  while (Atomics.load(stop, 0) === 0) {
-    fs.renameSync(folder, aside);
-    fs.symlinkSync(outside, folder);
-    fs.unlinkSync(folder);
-    fs.renameSync(aside, folder);
-  }
-`;
-
-test('a directory that is swapped for a link all the time never lets a read or write through', async () => {
-  const folder = sandbox.folder('root/swap');
-  writeFileSync(join(folder, 'secret'), 'inside');
-  const stop = new Int32Array(new SharedArrayBuffer(4));
-  const workerData = { folder, aside: join(root, 'aside'), outside, stop };
-  const swapper = new Worker(SWAPPER, { eval: true, workerData });
-  const results = new Set<string>();
-  try {
-    await once(swapper, 'message');
-    for (let round = 0; round < 2000; round++) {
-      results.add(guest.readFile('swap/secret'));
-      const fd = guest.open('swap/secret', WRITE);
-      if (typeof fd !== 'number') continue;
-      guest.write(fd, 'INSIDE');
-      guest.call('fd_close', fd);
-    }
-  } finally {
-    Atomics.store(stop, 0, 1);
-    await once(swapper, 'exit');
-  }
-  const allowed = ['inside', 'INSIDE', 'ENOENT', 'ENOTDIR', 'ELOOP'];
-  expect([...results].filter((result) => !allowed.includes(result))).toEqual([]);
 });
 
 describe('a read-only mount takes no change', () => {
