@@ -7,8 +7,9 @@ import { once } from 'node:events';
 import { mkdirSync, openSync, closeSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { removeControlGroups } from './cgroups.ts';
 import { runOrThrow } from './command.ts';
 
 export const PROJECT = join(import.meta.dirname, '../..');
@@ -50,6 +51,8 @@ export class TestAgent implements AsyncDisposable {
   readonly rootDir: string;
   readonly podLogsDir: string;
   readonly containerLogsDir: string;
+  /** A control group of its own, for its pods. */
+  readonly cgroupRoot: string;
   readonly #options: TestAgentOptions;
   #child: ChildProcess | undefined;
 
@@ -60,6 +63,7 @@ export class TestAgent implements AsyncDisposable {
     this.rootDir = join(folder, 'root');
     this.podLogsDir = join(folder, 'log/pods');
     this.containerLogsDir = join(folder, 'log/containers');
+    this.cgroupRoot = `/${basename(folder)}`;
   }
 
   /** Starts an agent; resolves once its process runs (wait for the Node's Ready condition for more). */
@@ -76,6 +80,7 @@ export class TestAgent implements AsyncDisposable {
       rootDir: this.rootDir,
       podLogsDir: this.podLogsDir,
       containerLogsDir: this.containerLogsDir,
+      cgroupRoot: this.cgroupRoot,
       ...(this.#options.kubeconfig === undefined ? {} : { kubeconfig: this.#options.kubeconfig }),
       nodeIP: ['127.0.0.1'],
       address: '127.0.0.1',
@@ -200,6 +205,7 @@ export class TestAgent implements AsyncDisposable {
       await this.waitForEnd(pid);
     }
     await this.#unmountAll();
+    await removeControlGroups(this.cgroupRoot);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
