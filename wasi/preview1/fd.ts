@@ -37,7 +37,7 @@ const filetypeOf = (descriptor: Descriptor): number =>
     ? FILETYPE.datagram
     : FILETYPE[typeOf(descriptor)];
 
-function statOf(descriptor: Descriptor): FileStat {
+export function statOf(descriptor: Descriptor): FileStat {
   const { object } = descriptor;
   if (object.kind === 'file' || object.kind === 'directory') return object.stat();
   const type = typeOf(descriptor);

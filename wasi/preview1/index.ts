@@ -10,6 +10,7 @@ import { pathFunctions } from './path.ts';
 import { pollFunctions } from './poll.ts';
 import { processFunctions } from './process.ts';
 import { socketFunctions } from './socket.ts';
+import { unstableFunctions, UNSTABLE_MODULE } from './unstable.ts';
 import { createState, disposeState, type Preview1State } from './state.ts';
 
 export type { Preview1Function, Preview1Functions } from './function.ts';
@@ -19,7 +20,7 @@ export const PREVIEW1_MODULE = 'wasi_snapshot_preview1';
 
 export interface Preview1 {
   /** To link a module with: `{ wasi_snapshot_preview1: { fd_write: … } }`. */
-  readonly imports: Readonly<Record<typeof PREVIEW1_MODULE, Preview1Functions>>;
+  readonly imports: Readonly<Record<typeof PREVIEW1_MODULE | typeof UNSTABLE_MODULE, Preview1Functions>>;
   /** What an extension of Preview 1 (wasi/posix) works on too. */
   readonly state: Preview1State;
   /** Gives the guest's memory; before the first export is called. */
@@ -51,7 +52,10 @@ export function createPreview1(context: WasiContext): Preview1 {
     ...socketFunctions(state),
   };
   return {
-    imports: { [PREVIEW1_MODULE]: { ...functions, ...wasmedgeFunctions(state, functions) } },
+    imports: {
+      [PREVIEW1_MODULE]: { ...functions, ...wasmedgeFunctions(state, functions) },
+      [UNSTABLE_MODULE]: unstableFunctions(state, functions),
+    },
     state,
     setMemory: (memory) => state.memory.attach(memory),
     flush: async (timeoutMs) => state.network?.flush(timeoutMs),

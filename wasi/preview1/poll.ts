@@ -5,10 +5,17 @@ import type { GuestSocket } from '../sockets/socket.ts';
 import { CLOCK, RIGHT } from './abi.ts';
 import { requireRights, type Descriptor } from './descriptor.ts';
 import { errnoFor, SUCCESS } from './errno.ts';
-import { suspending, type Preview1Functions } from './function.ts';
+import { suspending, type Preview1Function, type Preview1Functions } from './function.ts';
 import type { Preview1State } from './state.ts';
 
-const SUBSCRIPTION_SIZE = 48;
+/** How a `subscription` lies in memory, which snapshot 0 had otherwise. */
+export interface SubscriptionLayout {
+  readonly size: number;
+  /** Where the clock's number is; its time is 8 bytes on, its flags 24. */
+  readonly clockAt: number;
+}
+
+const SUBSCRIPTION: SubscriptionLayout = { size: 48, clockAt: 16 };
 const EVENT_SIZE = 32;
 /** Bounds what one call allocates; more descriptors than MAX_DESCRIPTORS cannot be open. */
 const MAX_SUBSCRIPTIONS = 8192;
@@ -41,11 +48,11 @@ interface Subscription {
 
 const READY: Readiness = { error: SUCCESS, bytes: 0n };
 
-/** The moment on the monotonic clock that a `subscription_clock` means. */
+/** The moment on the monotonic clock that a `subscription_clock` means; `at`: where its clock is. */
 function deadlineOf({ memory, realtime }: Preview1State, at: number): bigint {
-  const clock = memory.u32(at + 16);
-  const timeout = memory.u64(at + 24);
-  const absolute = (memory.u16(at + 40) & ABSTIME) !== 0;
+  const clock = memory.u32(at);
+  const timeout = memory.u64(at + 8);
+  const absolute = (memory.u16(at + 24) & ABSTIME) !== 0;
   if (clock > CLOCK.THREAD_CPUTIME) throw new PosixError('EINVAL');
   if (clock > CLOCK.MONOTONIC) throw new PosixError('ENOTSUP');
   const now = monotonicNow();
@@ -94,7 +101,7 @@ function descriptorReadiness(descriptor: Descriptor, type: number): Pick<Subscri
 }
 
 /** Reads one `subscription`. What is wrong with it becomes its event's error, not the call's. */
-function subscriptionAt(state: Preview1State, at: number): Subscription {
+function subscriptionAt(state: Preview1State, at: number, clockAt: number): Subscription {
   const { memory, descriptors } = state;
   const userdata = memory.u64(at);
   const type = memory.u8(at + 8);
@@ -103,7 +110,7 @@ function subscriptionAt(state: Preview1State, at: number): Subscription {
     if (type !== EVENT.CLOCK) {
       return { userdata, type, ...descriptorReadiness(descriptors.get(memory.u32(at + 16)), type) };
     }
-    const deadline = deadlineOf(state, at);
+    const deadline = deadlineOf(state, at + clockAt);
     return { userdata, type, deadline, ready: () => (monotonicNow() >= deadline ? READY : undefined) };
   } catch (error) {
     const errno = errnoFor(error);
@@ -148,7 +155,11 @@ function nothingReady(subscriptions: readonly Subscription[]): boolean {
   return subscriptions.every(({ ready }) => ready() === undefined);
 }
 
-export function pollFunctions(state: Preview1State): Preview1Functions {
+/**
+ * WASI Preview 1, `poll_oneoff`. Files and standard output are always ready; standard input when there is some or it has
+ * ended. Clocks that count CPU time cannot be waited for (ENOTSUP in the event).
+ */
+export function pollFunction(state: Preview1State, layout: SubscriptionLayout = SUBSCRIPTION): Preview1Function {
   const { memory, eventLoop } = state;
 
   const pollSlowly = async (subscriptions: readonly Subscription[], out: number, countOut: number): Promise<void> => {
@@ -161,26 +172,22 @@ export function pollFunctions(state: Preview1State): Preview1Functions {
     memory.setU32(countOut, report(memory, subscriptions, out));
   };
 
-  return {
-    /**
-     * WASI Preview 1, `poll_oneoff`. Files and standard output are always ready; standard input when there is some or it
-     * has ended. Clocks that count CPU time cannot be waited for (ENOTSUP in the event).
-     */
-    poll_oneoff: suspending((subscriptionsIn: number, out: number, count: number, countOut: number) => {
-      const wanted = count >>> 0;
-      if (wanted === 0 || wanted > MAX_SUBSCRIPTIONS) throw new PosixError('EINVAL');
-      memory.check(subscriptionsIn, wanted * SUBSCRIPTION_SIZE);
-      memory.check(out, wanted * EVENT_SIZE);
-      memory.check(countOut, 4);
-      const subscriptions = Array.from({ length: wanted }, (_, index) =>
-        subscriptionAt(state, (subscriptionsIn >>> 0) + index * SUBSCRIPTION_SIZE),
-      );
-      const waitsForInput = subscriptions.some(({ wakeUp, ready }) => wakeUp !== undefined && ready() === undefined);
-      if (waitsForInput || eventLoop.turnIsDue() || nothingReady(subscriptions)) {
-        return pollSlowly(subscriptions, out, countOut);
-      }
-      memory.setU32(countOut, report(memory, subscriptions, out));
-      return undefined;
-    }),
-  };
+  return suspending((subscriptionsIn: number, out: number, count: number, countOut: number) => {
+    const wanted = count >>> 0;
+    if (wanted === 0 || wanted > MAX_SUBSCRIPTIONS) throw new PosixError('EINVAL');
+    memory.check(subscriptionsIn, wanted * layout.size);
+    memory.check(out, wanted * EVENT_SIZE);
+    memory.check(countOut, 4);
+    const subscriptions = Array.from({ length: wanted }, (_, index) =>
+      subscriptionAt(state, (subscriptionsIn >>> 0) + index * layout.size, layout.clockAt),
+    );
+    const waitsForInput = subscriptions.some(({ wakeUp, ready }) => wakeUp !== undefined && ready() === undefined);
+    if (waitsForInput || eventLoop.turnIsDue() || nothingReady(subscriptions)) {
+      return pollSlowly(subscriptions, out, countOut);
+    }
+    memory.setU32(countOut, report(memory, subscriptions, out));
+    return undefined;
+  });
 }
+
+export const pollFunctions = (state: Preview1State): Preview1Functions => ({ poll_oneoff: pollFunction(state) });
