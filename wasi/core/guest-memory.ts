@@ -105,10 +105,6 @@ export class GuestMemory {
   }
 }
 
-/** A start function runs while its instance is made, when there is no export yet to take the memory from. */
+/** An engine runs nothing of a guest before it has told of its memory. */
 const calledTooEarly = (): WasmletError =>
-  new WasmletError(
-    'FailedPrecondition',
-    "the module's start function calls WASI, which can only be called from an export: " +
-      'build it as a WASI command, so that its code runs in _start (AssemblyScript: --exportStart _start)',
-  );
+  new WasmletError('FailedPrecondition', 'the guest called WASI before its memory was known');

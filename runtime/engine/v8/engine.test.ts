@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { WasiExit } from '../../../wasi/wasi.ts';
 import { GuestTrap, type HostImports } from '../engine.ts';
@@ -106,10 +107,23 @@ describe('imports', () => {
     expect(caught).toBe(0);
   });
 
-  test('a start function that waits is told so', async () => {
-    const waits = '(module (import "h" "f" (func $f)) (func $s (call $f)) (start $s))';
-    const imports = { h: { f: { suspends: true, call: () => Promise.resolve() } } };
-    await expect(start(waits, imports)).rejects.toThrow(/start function calls an import that waits.*_start/);
+  test('a start function may wait: it runs once, before the entry', async () => {
+    const order: string[] = [];
+    const imports = {
+      h: {
+        slow: { suspends: true, call: () => setImmediate().then(() => void order.push('start')) },
+        note: { suspends: false, call: () => void order.push('entry') },
+      },
+    };
+    const guest = await start(
+      `(module (import "h" "slow" (func $slow)) (import "h" "note" (func $note))
+        (func $s (call $slow)) (func (export "_start") (call $note)) (start $s))`,
+      imports,
+    );
+    expect(order).toEqual([]);
+    await guest.run('_start');
+    await guest.run('_start');
+    expect(order).toEqual(['start', 'entry', 'entry']);
   });
 });
 
@@ -142,8 +156,8 @@ describe('traps carry the guest’s function names, innermost first', () => {
   });
 
   test('a trap in the start function', async () => {
-    const starting = start('(module (func $init unreachable) (start $init))').then(() => undefined);
-    expect(await trapOf(starting)).toMatchObject({ message: 'unreachable', frames: ['init'] });
+    const running = run('(module (func $init unreachable) (func (export "_start")) (start $init))');
+    expect(await trapOf(running)).toMatchObject({ message: 'unreachable', frames: ['init'] });
   });
 
   test('an exception that nobody catches', async () => {

@@ -1,5 +1,6 @@
 import { messageOf, WasmletError } from '../../../base/errors.ts';
 import { describeInvalidModule } from '../../wasm/header.ts';
+import { exportStart, START_EXPORT } from '../../wasm/start-section.ts';
 import type { CompiledModule, Engine } from '../engine.ts';
 import { instantiate } from './instance.ts';
 
@@ -19,9 +20,11 @@ export const v8Engine: Engine = {
         .replace(/ @\+(\d+)$/, ' (at offset $1)');
       throw new WasmletError('InvalidArgument', `not a valid Wasm module: ${reason}`, { cause });
     }
+    const rewritten = exportStart(bytes);
+    if (rewritten !== undefined) module = await WebAssembly.compile(rewritten);
     const compiled: CompiledModule = {
       imports: WebAssembly.Module.imports(module),
-      exports: WebAssembly.Module.exports(module),
+      exports: WebAssembly.Module.exports(module).filter(({ name }) => name !== START_EXPORT),
       instantiate: (imports) => instantiate(module, compiled, imports),
     };
     return compiled;

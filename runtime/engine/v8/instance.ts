@@ -1,5 +1,6 @@
 import { messageOf, WasmletError } from '../../../base/errors.ts';
 import type { CompiledModule, Guest, GuestMemory, HostFunction, HostImports } from '../engine.ts';
+import { START_EXPORT } from '../../wasm/start-section.ts';
 import { trapFrom, withDeepStacks } from './trap.ts';
 import { released, uncatchable } from './uncatchable.ts';
 
@@ -18,7 +19,7 @@ export async function instantiate(
   try {
     instance = await WebAssembly.instantiate(module, linked);
   } catch (error) {
-    throw startFailure(released(error));
+    throw instantiationFailure(released(error));
   }
   const memory = memoryOf(compiled, instance);
   return { memory, run: (exportName) => run(compiled, instance, exportName) };
@@ -55,16 +56,8 @@ function missingImports(missing: readonly string[]): WasmletError {
   );
 }
 
-/** What instantiation threw: from the start function, or because of memory. */
-function startFailure(error: unknown): unknown {
-  if (error instanceof WebAssembly.SuspendError) {
-    return new WasmletError(
-      'InvalidArgument',
-      "the module's start function calls an import that waits, which works only in an export: " +
-        'build it as a WASI command, so that its code runs in _start (AssemblyScript: --exportStart _start)',
-      { cause: error },
-    );
-  }
+/** What instantiation threw: from a segment that does not fit, or because of memory. */
+function instantiationFailure(error: unknown): unknown {
   if (error instanceof WebAssembly.LinkError || (error instanceof RangeError && !isWasmStack(error))) {
     return new WasmletError('InvalidArgument', `the module cannot be instantiated: ${messageOf(error)}`, {
       cause: error,
@@ -84,13 +77,20 @@ function memoryOf(compiled: CompiledModule, instance: WebAssembly.Instance): Gue
   return NO_MEMORY;
 }
 
+/** Whose start function has been called. */
+const started = new WeakSet<WebAssembly.Instance>();
+
 async function run(compiled: CompiledModule, instance: WebAssembly.Instance, exportName: string): Promise<void> {
   const exported = compiled.exports.find(({ name, kind }) => name === exportName && kind === 'function');
   if (exported === undefined) throw noSuchExport(compiled, exportName);
-  const call = WebAssembly.promising(instance.exports[exportName]);
+  const start = instance.exports[START_EXPORT];
   using _stacks = withDeepStacks();
   try {
-    await call();
+    if (start !== undefined && !started.has(instance)) {
+      started.add(instance);
+      await WebAssembly.promising(start)();
+    }
+    await WebAssembly.promising(instance.exports[exportName])();
   } catch (error) {
     throw trapFrom(released(error));
   }
