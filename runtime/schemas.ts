@@ -108,7 +108,6 @@ const guestNetwork: z.ZodType<GuestNetwork> = z.object({
     allow: z.array(text),
     deny: z.array(text),
     ownPorts: z.array(count),
-    ownAddresses: z.array(text).exactOptional(),
   }),
 });
 

@@ -172,8 +172,6 @@ export interface GuestNetwork {
     readonly deny: readonly string[];
     /** Ports of this machine that are never reached. */
     readonly ownPorts: readonly number[];
-    /** This machine's addresses, for guests of pods that have a network of their own and do not see them. */
-    readonly ownAddresses?: readonly string[];
   };
 }
 

@@ -29,7 +29,6 @@ export function guestNetwork(
       allow: config.guestAllowAddresses,
       deny: config.guestDenyAddresses,
       ownPorts,
-      ownAddresses: hostIPs,
     },
   };
 }

@@ -12,7 +12,6 @@ import type {
   ContainerConfig,
   ContainerState,
   ContainerStatus,
-  GuestNetwork,
   PodSandboxConfig,
   PodSandboxMetadata,
 } from '../service.ts';
@@ -210,7 +209,7 @@ export class ContainerEntry {
     };
   }
 
-  #network(): GuestNetwork {
+  #network(): ReturnType<typeof networkOf> {
     return networkOf(this.config, this.owner.netns !== undefined);
   }
 

@@ -1,3 +1,5 @@
+import { networkInterfaces } from 'node:os';
+import type { WasiNetwork } from '../../wasi/wasi.ts';
 import type { ContainerConfig, GuestNetwork } from '../service.ts';
 
 /** For a client that says nothing of the network, as a kubelet through CRI: what is never meant for a pod is refused. */
@@ -12,8 +14,18 @@ const DEFAULT_NETWORK: GuestNetwork = {
  * @param own whether its pod has a network of its own: then the kernel has only the pod's addresses for it, its
  *   loopback is the pod's, which its containers share, and the node's ports are those of the node's addresses
  */
-export function networkOf({ network = DEFAULT_NETWORK }: ContainerConfig, own: boolean): GuestNetwork {
-  const { ownAddresses = [], ...policy } = network.policy;
-  if (!own) return { ...network, policy };
-  return { ...network, bindAddresses: [], policy: { ...policy, allowLoopback: true, ownAddresses } };
+export function networkOf(
+  { network = DEFAULT_NETWORK }: ContainerConfig,
+  own: boolean,
+): Pick<WasiNetwork, 'bindAddresses' | 'listeners' | 'policy'> {
+  if (!own) return network;
+  const policy = { ...network.policy, allowLoopback: true, ownAddresses: machineAddresses() };
+  return { ...network, bindAddresses: [], policy };
 }
+
+/** All of them, the bridge's among them: each leads a pod to the node's ports. */
+const machineAddresses = (): string[] =>
+  Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter(({ internal }) => !internal)
+    .map(({ address }) => address);

@@ -30,6 +30,8 @@ class Machine implements AsyncDisposable {
   readonly network: TestNetwork;
   readonly #stack = new AsyncDisposableStack();
   #scene: Scene | undefined;
+  /** The agent's own port. */
+  nodePort = 0;
 
   constructor(network: TestNetwork) {
     this.network = this.#stack.use(network);
@@ -44,6 +46,7 @@ class Machine implements AsyncDisposable {
     const { network } = this;
     const cluster = useCluster();
     const nodePort = await freePort();
+    this.nodePort = nodePort;
     const socket = (port: number) => `unix:${join(network.folder, `${port}.sock`)}`;
     const outwards = [new URL(environment().cluster.server), new URL(`http://${cluster.registry}`)].map(({ port }) =>
       Number(port),
@@ -141,6 +144,14 @@ describeOnCluster('pods with a network of their own', () => {
       const [ours = '', theirs = ''] = addresses;
       expect(await ask(here, 'across', { address: theirs, port: PORT })).toBe('GET /across HTTP/1.1\n');
       expect(await ask(there, 'back', { address: ours, port: PORT })).toBe('GET /back HTTP/1.1\n');
+    });
+
+    test("the agent's own port is refused on the address that leads to the node", async () => {
+      await using namespace = await machine.scene.namespace();
+      const args = ['refuse', '10.123.0.1', String(machine.nodePort)];
+      await namespace.apply(namespace.pod({ name: 'curious', image: await machine.scene.image('web-c'), args }));
+      await namespace.waitForPod('curious', isEnded);
+      expect(await namespace.kubectl('logs', 'curious')).toBe('EACCES\n');
     });
 
     test.skipIf(!hasIptables)(

@@ -23,6 +23,22 @@ function verdict(address: string, port = 80, change: Partial<WasiNetworkPolicy> 
   }
 }
 
+describe('in a network namespace of its own', () => {
+  const own = { allowLoopback: true, ownAddresses: ['10.88.0.1', 'fd00:88::1'] };
+
+  test.each(['10.88.0.1', '::ffff:10.88.0.1', 'fd00:88::1'])(
+    "the agent's port is refused on %s, the node's",
+    (address) => {
+      expect(verdict(address, 10250, own)).toBe('EACCES');
+      expect(verdict(address, 80, own)).toBe('reached');
+    },
+  );
+
+  test.each(['127.0.0.1', '10.88.0.5'])('the same port of a pod, at %s, is reached', (address) => {
+    expect(verdict(address, 10250, own)).toBe('reached');
+  });
+});
+
 describe('by default', () => {
   test.each(['10.0.0.1', '192.0.2.1', '2001:db8::1', '::ffff:10.0.0.1', '239.0.0.1'])('%s is reached', (address) => {
     expect(verdict(address)).toBe('reached');
