@@ -289,8 +289,8 @@ describe('mountPod', () => {
 describe('volumes that this node does not offer', () => {
   test.each<[Volume, RegExp]>([
     [
-      { name: 'h', hostPath: { path: '/' } },
-      /volume "h" is of type hostPath, which wasmlet nodes do not offer; use one/,
+      { name: 'h', nfs: { path: '/', server: 'x' } },
+      /volume "h" is of type nfs, which wasmlet nodes do not offer; use one/,
     ],
     [{ name: 'p', persistentVolumeClaim: { claimName: 'c' } }, /of type persistentVolumeClaim/],
     [{ name: 'e', emptyDir: { medium: 'HugePages' } }, /medium HugePages/],

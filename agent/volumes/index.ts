@@ -9,6 +9,7 @@ import { configMapVolume } from './config-map.ts';
 import { makeContainerMounts, type MountedVolume } from './container-mounts.ts';
 import { downwardAPIVolume } from './downward-api.ts';
 import { emptyDirVolume } from './empty-dir.ts';
+import { hostPathVolume } from './host-path.ts';
 import type { VolumeManager } from './manager.ts';
 import { escapePluginName, listFolder, listPodsWithVolumes, podPaths, volumeDir, type PodPaths } from './paths.ts';
 import { projectedVolume } from './projected.ts';
@@ -50,7 +51,7 @@ export function createVolumeManager(options: VolumeManagerOptions): VolumeManage
     const refusal = whyUnsupported(volume);
     const type = byField.get(volumeTypeOf(volume));
     if (refusal !== undefined || !type) throw new WasmletError('FailedPrecondition', refusal ?? volume.name);
-    return { type, dir: volumeDir(paths, type.pluginName, volume.name) };
+    return { type, dir: type.dirOf?.(volume) ?? volumeDir(paths, type.pluginName, volume.name) };
   };
 
   const pathsOf = (pod: Pod): PodPaths =>
@@ -63,7 +64,7 @@ export function createVolumeManager(options: VolumeManagerOptions): VolumeManage
       signal.throwIfAborted();
       const { type, dir } = mountedVolume(pathsOf(pod), volume);
       inUse = await type.isSetUp(dir);
-      await mkdir(dirname(dir), { recursive: true, mode: 0o750 });
+      if (!type.dirOf) await mkdir(dirname(dir), { recursive: true, mode: 0o750 });
       await type.setUp({ pod, volume, dir, signal, logger: options.logger });
       return undefined;
     } catch (cause) {
@@ -118,6 +119,7 @@ function volumeTypes({ client, objects, node, logger }: VolumeManagerOptions): r
   const tokens = createTokenManager(client, logger);
   return [
     emptyDirVolume(),
+    hostPathVolume(),
     configMapVolume(objects),
     secretVolume(objects),
     downwardAPIVolume(allocatable),

@@ -1,7 +1,15 @@
 import type { Volume } from '../kube/types.ts';
+import { HOST_PATH_TYPES_WITHOUT_USE } from './host-path.ts';
 
 /** Volume types of this node, by the field of `pod.spec.volumes[]` that chooses them. */
-export const supportedVolumeTypes = ['configMap', 'downwardAPI', 'emptyDir', 'projected', 'secret'] as const;
+export const supportedVolumeTypes = [
+  'configMap',
+  'downwardAPI',
+  'emptyDir',
+  'hostPath',
+  'projected',
+  'secret',
+] as const;
 
 /** Sources of a projected volume that this node offers, by their field. */
 export const supportedProjections = ['configMap', 'downwardAPI', 'secret', 'serviceAccountToken'] as const;
@@ -24,6 +32,10 @@ export function whyUnsupported(volume: Volume): string | undefined {
   const type = volumeTypeOf(volume);
   if (!(supportedVolumeTypes as readonly string[]).includes(type)) {
     return `volume "${volume.name}" is of type ${type}, which wasmlet nodes do not offer; use one of ${supportedVolumeTypes.join(', ')}`;
+  }
+  const hostPathType = volume.hostPath?.type ?? '';
+  if (HOST_PATH_TYPES_WITHOUT_USE.includes(hostPathType)) {
+    return `volume "${volume.name}" is a hostPath of type ${hostPathType}, which a guest cannot open; use a file or a directory`;
   }
   const medium = volume.emptyDir?.medium ?? '';
   if (medium !== '' && medium !== 'Memory') {

@@ -19,6 +19,8 @@ export interface VolumeType {
   readonly pluginName: string;
   /** Whether containers may only ever read it. */
   readonly readOnly: boolean;
+  /** Where the files are, of a type that has them elsewhere than in the pod's folder. */
+  dirOf?(volume: Volume): string;
   /** Whether an earlier set-up of this volume, perhaps by an earlier agent, came to its end. */
   isSetUp(dir: string): Promise<boolean>;
   /**

@@ -63,9 +63,9 @@ describe('a pod is refused, and told what to change,', () => {
     ['for spec.os', { os: { name: 'linux' } }, 'PodOSNotSupported', /^Failed to admit pod as the OS field/],
     [
       'for a volume that is not offered',
-      { volumes: [{ name: 'data', hostPath: { path: '/' } }] },
+      { volumes: [{ name: 'data', nfs: { path: '/', server: 'x' } }] },
       'UnsupportedPodSpec',
-      /volume "data" is of type hostPath/,
+      /volume "data" is of type nfs/,
     ],
     [
       'for block devices',
