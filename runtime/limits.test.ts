@@ -1,10 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LinuxContainerResources } from './service.ts';
 import { testCgroups } from './test-cgroups.ts';
 import type { TestCgroups } from './test-cgroups.ts';
 import { exits, grows, SLEEPS, SPINS } from './test-guests.ts';
-import { TestRuntime, until } from './test-runtime.ts';
+import { assemble, TestRuntime, until } from './test-runtime.ts';
 
 const cgroups = await testCgroups();
 
@@ -151,6 +152,25 @@ describe.skipIf(!cgroups)('control groups', () => {
         .layout.folders(cgroupParent)
         .filter((folder) => existsSync(folder)),
     ).toEqual([]);
+  });
+
+  test('hold commands too, and one that was killed for it is not the end of its container', async () => {
+    const tree = join(runtime.root, 'tree');
+    mkdirSync(tree);
+    for (const [name, wat] of Object.entries({ main: SLEEPS, grow: grows() })) {
+      writeFileSync(join(tree, name), await assemble(wat), { mode: 0o755 });
+    }
+    const linux = { cgroupParent: groups().podPath(), resources: NO_LIMITS, pidsLimit: 512 };
+    const sandbox = await runtime.service.runPodSandbox({ ...runtime.sandboxConfig(), linux }, 'wasm');
+    const image = { userSpecifiedImage: 'test:1', imageRef: 'sha256:0', tree };
+    const config = await runtime.containerConfig(SLEEPS, { resources: memory(64), image, args: ['/main'] });
+    const container = await runtime.service.createContainer(sandbox, config);
+    await runtime.service.startContainer(container);
+    expect(await runtime.service.execSync(container, ['/grow'], 60)).toMatchObject({ exitCode: 137 });
+    expect(await runtime.service.containerStatus(container)).toMatchObject({ state: 'CONTAINER_RUNNING' });
+    process.kill(runtime.hostPid(container), 'SIGKILL');
+    expect(await runtime.exited(container)).toMatchObject({ exitCode: 137, reason: 'Error' });
+    await runtime.service.removePodSandbox(sandbox);
   });
 
   test('leave nothing behind after a hundred sandboxes', { timeout: 120_000 }, async () => {

@@ -110,6 +110,8 @@ const GUESTS = {
   spin: ['c', 'c/spin.c'],
   /** `FOLDER`: makes, writes, reads, renames, lists, removes files; 'all good', or exit code 1 and why. */
   files: ['c', 'c/files.c'],
+  /** `memory MEBIBYTES` or `disk FILE MEBIBYTES`: takes them, says 'taken' and sleeps. */
+  hog: ['c', 'c/hog.c'],
   /** Sleeps for ever; 200 bytes. */
   sleep: ['wat', 'wat/sleep.wat'],
   /** `STEP=VALUE...`: print, write, show, sleep, exit, first, …: see its source. */
