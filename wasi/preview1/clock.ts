@@ -37,9 +37,14 @@ function resolutionOf(clock: number): bigint {
 export function clockFunctions(state: Preview1State): Preview1Functions {
   const { memory } = state;
   return {
-    /** WASI Preview 1, `clock_res_get`. */
+    /**
+     * WASI Preview 1, `clock_res_get`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#clock_res_get
+     */
     clock_res_get: plain((clock: number, out: number) => memory.setU64(out, resolutionOf(clock))),
-    /** WASI Preview 1, `clock_time_get`. The precision asked for is always met. */
+    /**
+     * WASI Preview 1, `clock_time_get`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#clock_time_get
+     * The precision asked for is always met.
+     */
     clock_time_get: plain((clock: number, _precision: bigint, out: number) => memory.setU64(out, timeOf(state, clock))),
   };
 }

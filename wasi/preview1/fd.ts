@@ -68,15 +68,21 @@ function preopenOf(descriptor: Descriptor): string {
 
 function tableFunctions({ memory, descriptors }: Preview1State): Preview1Functions {
   return {
-    /** WASI Preview 1, `fd_close`. */
+    /**
+     * WASI Preview 1, `fd_close`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_close
+     */
     fd_close: plain((fd: number) => closeDescriptor(descriptors.remove(fd))),
-    /** WASI Preview 1, `fd_renumber`. Both must be open. */
+    /**
+     * WASI Preview 1, `fd_renumber`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_renumber
+     * Both must be open.
+     */
     fd_renumber: plain((from: number, to: number) => {
       const replaced = descriptors.renumber(from, to);
       if (replaced !== undefined) closeDescriptor(replaced);
     }),
     /**
-     * WASI Preview 1, `fd_prestat_get`. EBADF, which ends the guest's search, for what is no preopen. A socket that
+     * WASI Preview 1, `fd_prestat_get`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_prestat_get
+     * EBADF, which ends the guest's search, for what is no preopen. A socket that
      * listens from the start is one without being a directory: wasi-libc and Go pass over a tag they do not know.
      */
     fd_prestat_get: plain((fd: number, out: number) => {
@@ -90,7 +96,9 @@ function tableFunctions({ memory, descriptors }: Preview1State): Preview1Functio
       memory.setU32(out, 0);
       memory.setU32((out >>> 0) + 4, Buffer.byteLength(name));
     }),
-    /** WASI Preview 1, `fd_prestat_dir_name`. */
+    /**
+     * WASI Preview 1, `fd_prestat_dir_name`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_prestat_dir_name
+     */
     fd_prestat_dir_name: plain((fd: number, pointer: number, length: number) => {
       const name = Buffer.from(preopenOf(descriptors.get(fd)));
       if (length >>> 0 < name.length) throw new PosixError('ENAMETOOLONG');
@@ -101,7 +109,9 @@ function tableFunctions({ memory, descriptors }: Preview1State): Preview1Functio
 
 function fdstatFunctions({ memory, descriptors }: Preview1State): Preview1Functions {
   return {
-    /** WASI Preview 1, `fd_fdstat_get`. */
+    /**
+     * WASI Preview 1, `fd_fdstat_get`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_fdstat_get
+     */
     fd_fdstat_get: plain((fd: number, out: number) => {
       const descriptor = descriptors.get(fd);
       memory.check(out, FDSTAT_SIZE);
@@ -112,13 +122,18 @@ function fdstatFunctions({ memory, descriptors }: Preview1State): Preview1Functi
       memory.setU64(at + 8, BigInt(descriptor.rightsBase));
       memory.setU64(at + 16, BigInt(descriptor.rightsInheriting));
     }),
-    /** WASI Preview 1, `fd_fdstat_set_flags`. */
+    /**
+     * WASI Preview 1, `fd_fdstat_set_flags`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_fdstat_set_flags
+     */
     fd_fdstat_set_flags: plain((fd: number, flags: number) => {
       const descriptor = descriptors.get(fd);
       requireRights(descriptor, RIGHT.FD_FDSTAT_SET_FLAGS);
       setFlags(descriptor, flags);
     }),
-    /** WASI Preview 1, `fd_fdstat_set_rights`. Rights can only be given up. */
+    /**
+     * WASI Preview 1, `fd_fdstat_set_rights`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_fdstat_set_rights
+     * Rights can only be given up.
+     */
     fd_fdstat_set_rights: plain((fd: number, baseBits: bigint, inheritingBits: bigint) => {
       const descriptor = descriptors.get(fd);
       const base = rightsFrom(baseBits);
@@ -134,32 +149,48 @@ function fdstatFunctions({ memory, descriptors }: Preview1State): Preview1Functi
 
 function fileFunctions({ memory, descriptors }: Preview1State): Preview1Functions {
   return {
-    /** WASI Preview 1, `fd_advise`. Advice is taken note of by doing nothing, which is always right. */
+    /**
+     * WASI Preview 1, `fd_advise`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_advise
+     * Advice is taken note of by doing nothing, which is always right.
+     */
     fd_advise: plain((fd: number, _offset: bigint, length: bigint, advice: number) => {
       fileOf(descriptors.get(fd), RIGHT.FD_ADVISE);
       if (advice < 0 || advice > LAST_ADVICE || length < 0n) throw new PosixError('EINVAL');
     }),
-    /** WASI Preview 1, `fd_allocate`. Makes the file long enough; does not reserve space. */
+    /**
+     * WASI Preview 1, `fd_allocate`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_allocate
+     * Makes the file long enough; does not reserve space.
+     */
     fd_allocate: plain((fd: number, offset: bigint, length: bigint) => {
       const file = fileOf(descriptors.get(fd), RIGHT.FD_ALLOCATE);
       if (length === 0n) throw new PosixError('EINVAL');
       file.extend(BigInt.asUintN(64, offset) + BigInt.asUintN(64, length));
     }),
-    /** WASI Preview 1, `fd_datasync`. */
+    /**
+     * WASI Preview 1, `fd_datasync`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_datasync
+     */
     fd_datasync: plain((fd: number) => sync(descriptors.get(fd), RIGHT.FD_DATASYNC)),
-    /** WASI Preview 1, `fd_sync`. */
+    /**
+     * WASI Preview 1, `fd_sync`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_sync
+     */
     fd_sync: plain((fd: number) => sync(descriptors.get(fd), RIGHT.FD_SYNC)),
-    /** WASI Preview 1, `fd_filestat_get`. */
+    /**
+     * WASI Preview 1, `fd_filestat_get`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_filestat_get
+     */
     fd_filestat_get: plain((fd: number, out: number) => {
       const descriptor = descriptors.get(fd);
       requireRights(descriptor, RIGHT.FD_FILESTAT_GET);
       setFilestat(memory, out, statOf(descriptor));
     }),
-    /** WASI Preview 1, `fd_filestat_set_size`. */
+    /**
+     * WASI Preview 1, `fd_filestat_set_size`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_filestat_set_size
+     */
     fd_filestat_set_size: plain((fd: number, size: bigint) =>
       fileOf(descriptors.get(fd), RIGHT.FD_FILESTAT_SET_SIZE).setSize(BigInt.asUintN(64, size)),
     ),
-    /** WASI Preview 1, `fd_filestat_set_times`. */
+    /**
+     * WASI Preview 1, `fd_filestat_set_times`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_filestat_set_times
+     */
     fd_filestat_set_times: plain((fd: number, atime: bigint, mtime: bigint, flags: number) => {
       const times = newTimes(atime, mtime, flags);
       const descriptor = descriptors.get(fd);
@@ -176,7 +207,8 @@ const DIRENT_SIZE = 24;
 function readdirFunctions({ memory, descriptors }: Preview1State): Preview1Functions {
   return {
     /**
-     * WASI Preview 1, `fd_readdir`. A cookie is a place in the list that was made when the directory was last read from
+     * WASI Preview 1, `fd_readdir`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_readdir
+     * A cookie is a place in the list that was made when the directory was last read from
      * cookie 0, so entries that come and go meanwhile make none appear twice or be left out. The last entry is cut off
      * where the buffer ends; a buffer that is not filled tells that the list is at its end.
      */

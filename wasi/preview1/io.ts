@@ -79,13 +79,15 @@ export function ioFunctions(state: Preview1State): Preview1Functions {
   const { memory, descriptors } = state;
   return {
     /**
-     * WASI Preview 1, `fd_write`. The hot path of most guests: only for those that have sockets, which may have to wait,
+     * WASI Preview 1, `fd_write`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_write
+     * The hot path of most guests: only for those that have sockets, which may have to wait,
      * does it suspend.
      */
     fd_write: state.network === undefined ? writeAtOnce(state) : writeAnything(state),
 
     /**
-     * WASI Preview 1, `fd_read`. Suspends, for standard input may have nothing yet. What that costs a read of a file
+     * WASI Preview 1, `fd_read`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_read
+     * Suspends, for standard input may have nothing yet. What that costs a read of a file
      * (90 ns) is a twentieth of the read itself; two imports cannot share one name, so it is this or blocking the
      * event loop in a read of standard input.
      */
@@ -97,7 +99,9 @@ export function ioFunctions(state: Preview1State): Preview1Functions {
       return undefined;
     }),
 
-    /** WASI Preview 1, `fd_pread`. */
+    /**
+     * WASI Preview 1, `fd_pread`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_pread
+     */
     fd_pread: plain((fd: number, pointer: number, count: number, offset: bigint, out: number) => {
       memory.check(out, 4);
       const descriptor = descriptors.get(fd);
@@ -106,7 +110,9 @@ export function ioFunctions(state: Preview1State): Preview1Functions {
       memory.setU32(out, file.pread(iovecs(memory, pointer, count), BigInt.asUintN(64, offset)));
     }),
 
-    /** WASI Preview 1, `fd_pwrite`. */
+    /**
+     * WASI Preview 1, `fd_pwrite`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_pwrite
+     */
     fd_pwrite: plain((fd: number, pointer: number, count: number, offset: bigint, out: number) => {
       memory.check(out, 4);
       const descriptor = descriptors.get(fd);
@@ -115,7 +121,10 @@ export function ioFunctions(state: Preview1State): Preview1Functions {
       memory.setU32(out, file.pwrite(iovecs(memory, pointer, count), BigInt.asUintN(64, offset)));
     }),
 
-    /** WASI Preview 1, `fd_seek`. Where it does not move, FD_TELL is right enough. */
+    /**
+     * WASI Preview 1, `fd_seek`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_seek
+     * Where it does not move, FD_TELL is right enough.
+     */
     fd_seek: plain((fd: number, offset: bigint, whence: number, out: number) => {
       memory.check(out, 8);
       const from = WHENCE[whence];
@@ -128,7 +137,9 @@ export function ioFunctions(state: Preview1State): Preview1Functions {
       memory.setU64(out, file.seek(offset, from));
     }),
 
-    /** WASI Preview 1, `fd_tell`. */
+    /**
+     * WASI Preview 1, `fd_tell`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_tell
+     */
     fd_tell: plain((fd: number, out: number) => {
       memory.check(out, 8);
       const descriptor = descriptors.get(fd);

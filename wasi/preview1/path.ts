@@ -48,7 +48,9 @@ function openOptions(base: number, oflags: number, fdflags: number): OpenOptions
   return options;
 }
 
-/** WASI Preview 1, `path_open`. */
+/**
+ * WASI Preview 1, `path_open`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_open
+ */
 function pathOpen({ memory, descriptors, tree }: Preview1State): Preview1Functions {
   const open = (
     fd: number,
@@ -92,19 +94,26 @@ function pathOpen({ memory, descriptors, tree }: Preview1State): Preview1Functio
 
 function entryFunctions({ memory, tree }: Preview1State, locate: Locate): Preview1Functions {
   return {
-    /** WASI Preview 1, `path_filestat_get`. */
+    /**
+     * WASI Preview 1, `path_filestat_get`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_filestat_get
+     */
     path_filestat_get: oftenFailing((fd: number, lookup: number, pointer: number, length: number, out: number) => {
       const at = locate(fd, RIGHT.PATH_FILESTAT_GET, pointer, length);
       setFilestat(memory, out, tree.stat(at, lastLink(lookup)));
     }),
-    /** WASI Preview 1, `path_filestat_set_times`. */
+    /**
+     * WASI Preview 1, `path_filestat_set_times`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_filestat_set_times
+     */
     path_filestat_set_times: oftenFailing(
       (fd: number, lookup: number, pointer: number, length: number, atime: bigint, mtime: bigint, flags: number) => {
         const at = locate(fd, RIGHT.PATH_FILESTAT_SET_TIMES, pointer, length);
         tree.setTimes(at, lastLink(lookup), newTimes(atime, mtime, flags));
       },
     ),
-    /** WASI Preview 1, `path_readlink`. What does not fit is cut off. */
+    /**
+     * WASI Preview 1, `path_readlink`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_readlink
+     * What does not fit is cut off.
+     */
     path_readlink: oftenFailing(
       (fd: number, pointer: number, length: number, buffer: number, size: number, out: number) => {
         const at = locate(fd, RIGHT.PATH_READLINK, pointer, length);
@@ -120,19 +129,28 @@ function entryFunctions({ memory, tree }: Preview1State, locate: Locate): Previe
 
 function changeFunctions({ memory, tree }: Preview1State, locate: Locate): Preview1Functions {
   return {
-    /** WASI Preview 1, `path_create_directory`. */
+    /**
+     * WASI Preview 1, `path_create_directory`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_create_directory
+     */
     path_create_directory: oftenFailing((fd: number, pointer: number, length: number) =>
       tree.createDirectory(locate(fd, RIGHT.PATH_CREATE_DIRECTORY, pointer, length)),
     ),
-    /** WASI Preview 1, `path_remove_directory`. */
+    /**
+     * WASI Preview 1, `path_remove_directory`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_remove_directory
+     */
     path_remove_directory: oftenFailing((fd: number, pointer: number, length: number) =>
       tree.removeDirectory(locate(fd, RIGHT.PATH_REMOVE_DIRECTORY, pointer, length)),
     ),
-    /** WASI Preview 1, `path_unlink_file`. */
+    /**
+     * WASI Preview 1, `path_unlink_file`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_unlink_file
+     */
     path_unlink_file: oftenFailing((fd: number, pointer: number, length: number) =>
       tree.unlink(locate(fd, RIGHT.PATH_UNLINK_FILE, pointer, length)),
     ),
-    /** WASI Preview 1, `path_link`. A link at the end is itself linked; to follow it is EINVAL, as in wasmtime. */
+    /**
+     * WASI Preview 1, `path_link`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_link
+     * A link at the end is itself linked; to follow it is EINVAL, as in wasmtime.
+     */
     path_link: oftenFailing(
       (
         fd: number,
@@ -149,14 +167,18 @@ function changeFunctions({ memory, tree }: Preview1State, locate: Locate): Previ
         tree.link(from, to);
       },
     ),
-    /** WASI Preview 1, `path_rename`. */
+    /**
+     * WASI Preview 1, `path_rename`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_rename
+     */
     path_rename: oftenFailing(
       (fd: number, pointer: number, length: number, toFd: number, toPointer: number, toLength: number) => {
         const from = locate(fd, RIGHT.PATH_RENAME_SOURCE, pointer, length);
         tree.rename(from, locate(toFd, RIGHT.PATH_RENAME_TARGET, toPointer, toLength));
       },
     ),
-    /** WASI Preview 1, `path_symlink`. */
+    /**
+     * WASI Preview 1, `path_symlink`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_symlink
+     */
     path_symlink: oftenFailing((target: number, targetLength: number, fd: number, pointer: number, length: number) => {
       const at = locate(fd, RIGHT.PATH_SYMLINK, pointer, length);
       tree.symlink(pathOf(memory, target, targetLength), at);

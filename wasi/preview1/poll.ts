@@ -156,7 +156,8 @@ function nothingReady(subscriptions: readonly Subscription[]): boolean {
 }
 
 /**
- * WASI Preview 1, `poll_oneoff`. Files and standard output are always ready; standard input when there is some or it has
+ * WASI Preview 1, `poll_oneoff`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#poll_oneoff
+ * Files and standard output are always ready; standard input when there is some or it has
  * ended. Clocks that count CPU time cannot be waited for (ENOTSUP in the event).
  */
 export function pollFunction(state: Preview1State, layout: SubscriptionLayout = SUBSCRIPTION): Preview1Function {

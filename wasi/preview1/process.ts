@@ -31,13 +31,24 @@ const exit: Preview1Function = {
 export function processFunctions(state: Preview1State): Preview1Functions {
   const { memory, eventLoop } = state;
   return {
-    /** WASI Preview 1, `proc_exit`. Throws WasiExit through the guest. */
+    /**
+     * WASI Preview 1, `proc_exit`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#proc_exit
+     * Throws WasiExit through the guest.
+     */
     proc_exit: exit,
-    /** WASI Preview 1, `proc_raise`. Exits with 128 + the signal's number on Linux, where the default is to end. */
+    /**
+     * WASI Preview 1, `proc_raise`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#proc_raise
+     * Exits with 128 + the signal's number on Linux, where the default is to end.
+     */
     proc_raise: plain((signal: number) => raise(state, signal)),
-    /** WASI Preview 1, `sched_yield`. Lets the host's event loop turn, if it has not for a while. */
+    /**
+     * WASI Preview 1, `sched_yield`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#sched_yield
+     * Lets the host's event loop turn, if it has not for a while.
+     */
     sched_yield: suspending(() => (eventLoop.turnIsDue() ? eventLoop.turn() : undefined)),
-    /** WASI Preview 1, `random_get`. */
+    /**
+     * WASI Preview 1, `random_get`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#random_get
+     */
     random_get: plain((pointer: number, length: number) => fillRandom(memory.view(pointer, length))),
   };
 }

@@ -52,14 +52,17 @@ export function socketFunctions(state: Preview1State): Preview1Functions {
   const { memory, descriptors } = state;
   return {
     /**
-     * WASI Preview 1, `sock_accept`. A module that was built for WasmEdge's first form of it imports it without the
+     * WASI Preview 1, `sock_accept`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#sock_accept
+     * A module that was built for WasmEdge's first form of it imports it without the
      * flags; the number of arguments tells.
      */
     sock_accept: suspending((fd: number, flagsOrOut: number, out?: number) =>
       out === undefined ? accept(state, fd, 0, flagsOrOut) : accept(state, fd, flagsOrOut, out),
     ),
 
-    /** WASI Preview 1, `sock_recv`. */
+    /**
+     * WASI Preview 1, `sock_recv`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#sock_recv
+     */
     sock_recv: suspending((...[fd, pointer, count, flags, lengthOut, flagsOut]: ReceiveCall) => {
       memory.check(lengthOut, 4);
       memory.check(flagsOut, 2);
@@ -74,7 +77,9 @@ export function socketFunctions(state: Preview1State): Preview1Functions {
       return undefined;
     }),
 
-    /** WASI Preview 1, `sock_send`. */
+    /**
+     * WASI Preview 1, `sock_send`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#sock_send
+     */
     sock_send: suspending((fd: number, pointer: number, count: number, flags: number, out: number) => {
       memory.check(out, 4);
       const socket = socketOf(descriptors.get(fd), RIGHT.FD_WRITE);
@@ -85,7 +90,9 @@ export function socketFunctions(state: Preview1State): Preview1Functions {
       return undefined;
     }),
 
-    /** WASI Preview 1, `sock_shutdown`. */
+    /**
+     * WASI Preview 1, `sock_shutdown`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#sock_shutdown
+     */
     sock_shutdown: plain((fd: number, how: number) => {
       const socket = socketOf(descriptors.get(fd), RIGHT.SOCK_SHUTDOWN);
       if (how === 0 || (how & ~(SHUT_RD | SHUT_WR)) !== 0) throw new PosixError('EINVAL');
