@@ -13,7 +13,8 @@ const BLOCK_BYTES = 512;
 
 /**
  * What a file or folder takes, as `du -x` counts it: every file once however many names it has, and nothing of other
- * file systems mounted inside. What goes away meanwhile is not counted; a path that is not there takes nothing.
+ * file systems mounted inside. What goes away meanwhile is not counted, nor what is in a folder that this process may
+ * not read; a path that is not there takes nothing.
  */
 export async function diskUsage(path: string): Promise<DiskUsage> {
   const top = await statOf(path);
@@ -57,7 +58,7 @@ async function* namesIn(folder: string): AsyncIterable<string> {
   try {
     for await (const { name } of await opendir(folder)) yield name;
   } catch (error) {
-    if (!isGone(error)) throw error;
+    if (!isGone(error) && errnoOf(error) !== 'EACCES') throw error;
   }
 }
 

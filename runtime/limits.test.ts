@@ -154,6 +154,27 @@ describe.skipIf(!cgroups)('control groups', () => {
     ).toEqual([]);
   });
 
+  test('are those of the next sandbox of the pod when an earlier one is removed', async () => {
+    const { service } = runtime;
+    const linux = { cgroupParent: groups().podPath(), resources: memory(64), pidsLimit: 512 };
+    const config = { ...runtime.sandboxConfig(), linux };
+    const first = await service.runPodSandbox(config, 'wasm');
+    await service.stopPodSandbox(first);
+    const second = await service.runPodSandbox({ ...config, metadata: { ...config.metadata, attempt: 1 } }, 'wasm');
+    await service.removePodSandbox(first);
+    expect(
+      groups()
+        .layout.folders(linux.cgroupParent)
+        .every((folder) => existsSync(folder)),
+    ).toBe(true);
+    await service.removePodSandbox(second);
+    expect(
+      groups()
+        .layout.folders(linux.cgroupParent)
+        .filter((folder) => existsSync(folder)),
+    ).toEqual([]);
+  });
+
   test('hold commands too, and one that was killed for it is not the end of its container', async () => {
     const tree = join(runtime.root, 'tree');
     mkdirSync(tree);

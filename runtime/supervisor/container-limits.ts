@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import type { LinuxContainerResources } from '../service.ts';
 import type { SupervisorContext } from './context.ts';
@@ -51,6 +52,8 @@ export class ContainerLimits {
     const { context, resources, containerId } = this.#options;
     const path = this.#path;
     if (path === undefined || !context.cgroups) return false;
+    // A pod without a group was told of already.
+    if (!(await context.cgroups.exists(posix.dirname(path)))) return false;
     // What Node needs to start is not the guest's.
     await host.ready;
     try {

@@ -151,8 +151,9 @@ export class SandboxEntry implements ContainerOwner {
     await killAll();
     await this.queue.run(async () => {
       await killAll();
-      if (this.cgroupParent !== undefined) await this.#context.cgroups?.removeEmpty(this.cgroupParent);
       if (!wasReady || this.#removed) return;
+      // Once: by the second time it may be the group of the pod's next sandbox.
+      if (this.cgroupParent !== undefined) await this.#context.cgroups?.removeEmpty(this.cgroupParent);
       await note();
       this.#context.events.emit('CONTAINER_STOPPED_EVENT', this.id, this.metadata);
     });
