@@ -2,7 +2,7 @@ import type { ListedDifference } from './trace/listed.ts';
 
 /** Cases whose pods ask for what a Wasm node does not have: it says so at once, where a kubelet tries. */
 const NOT_OFFERED =
-  /^(privileged|share-process-namespace|restart-all-containers|runtime-handler-unknown|volume-(claim-missing|csi-missing|hostpath-wrong-type))$/;
+  /^(privileged|share-process-namespace|restart-all-containers|runtime-handler-unknown|volume-(claim-missing|csi-missing))$/;
 /** Cases whose image cannot be had. */
 const PULL_FAILS = /^(pull-|image-linux|module-not-wasm|delete-in-pull-back-off)/;
 
