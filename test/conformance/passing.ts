@@ -1,6 +1,7 @@
 /** The specs known to pass, kept in the tree: passing.txt. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BY_CHANCE } from './by-chance.ts';
 import type { SpecResult } from './results.ts';
 
 export const PASSING_FILE = join(import.meta.dirname, 'passing.txt');
@@ -44,7 +45,8 @@ export async function readPassing(): Promise<PassingSpec[]> {
 }
 
 /**
- * The list after a run: specs that ran and passed are in it, specs that ran and did not are out, others stay.
+ * The list after a run: specs that ran and passed are in it (not those of by-chance.ts), specs that ran and did not are
+ * out, others stay.
  * @param plainWasi whether the run's guests had plain WASI; such a run takes no spec out, for it may need an extension
  */
 export function updatePassing(
@@ -56,7 +58,7 @@ export function updatePassing(
   for (const { name, state, seconds } of ran) {
     const before = specs.get(name);
     const passed = state === 'passed';
-    if (!passed && !plainWasi) specs.delete(name);
+    if (BY_CHANCE.has(name) || (!passed && !plainWasi)) specs.delete(name);
     else if (passed)
       specs.set(name, { name, seconds: Math.ceil(seconds), plainWasi: plainWasi || !!before?.plainWasi });
     else if (before) specs.set(name, { ...before, plainWasi: false });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { isImageOf } from './images.ts';
 import { IMPOSSIBLE } from './impossible.ts';
 import { parseCommandLine } from './options.ts';
+import { BY_CHANCE } from './by-chance.ts';
 import { fallenBack, formatPassing, parsePassing, updatePassing } from './passing.ts';
 import { Progress } from './progress.ts';
 import { toJUnit, toTable } from './report.ts';
@@ -78,6 +79,11 @@ describe('the list of passing specs', () => {
       ...known,
       { name: '[sig-node] b', seconds: 2, plainWasi: true },
     ]);
+  });
+
+  test('a spec that passes by chance is never known to pass', () => {
+    const [name] = [...BY_CHANCE.keys()];
+    expect(updatePassing([], [{ ...spec('', 'passed'), name: name! }], false)).toEqual([]);
   });
 
   test('a spec that needs an extension has not fallen back when it fails without it', () => {
