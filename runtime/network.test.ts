@@ -1,14 +1,21 @@
 import { readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { buildTools } from '../test/support/tools.ts';
 import { SLEEPS } from './test-guests.ts';
 import { namespacePath, removeNamespace } from './sandbox/network/namespace.ts';
 import { NetworkedRuntime, TestNetwork, whyNoPodNetwork } from './test-network.ts';
 import { until } from './test-runtime.ts';
 
-const why = whyNoPodNetwork();
+const why = await whyNoPodNetwork();
+/** For building the plugins, once. */
+const BUILD_TIMEOUT_MS = 10 * 60_000;
 
 describe.skipIf(why !== undefined)(`the network of pods${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
+  beforeAll(async () => {
+    await buildTools(['cniPlugins']);
+  }, BUILD_TIMEOUT_MS);
+
   test('a pod has addresses of both families, its host runs inside, and all is given back', async () => {
     await using network = await TestNetwork.create('dual');
     await using runtime = await NetworkedRuntime.start(network);

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '../base/log.ts';
+import { buildTools, whyNoGo } from '../test/support/tools.ts';
 import { connectRuntime } from './client.ts';
 import {
   createNamespace,
@@ -27,14 +28,16 @@ import type { ContainerConfig, PodSandboxConfig, RuntimeService } from './servic
 import { testFolder } from './test-folder.ts';
 import { assemble, until } from './test-runtime.ts';
 
-/** Where distributions and people put the CNI project's plugins; Debian: containernetworking-plugins. */
-const PLUGIN_FOLDERS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'];
-
-const pluginFolder = (): string | undefined => PLUGIN_FOLDERS.find((folder) => existsSync(join(folder, 'bridge')));
-
 /** Why tests of the pod network cannot run here; undefined: they can. */
-export const whyNoPodNetwork = (): string | undefined =>
-  missingMeans() ?? (pluginFolder() === undefined ? 'the CNI plugins are not installed' : undefined);
+export const whyNoPodNetwork = async (): Promise<string | undefined> =>
+  missingMeans() ?? (hasProgram('ip') ? await whyNoGo() : 'ip (iproute2) is not installed');
+
+/** Why there are no hostPorts here, for which the plugin portmap runs one of two programs; undefined: there are. */
+export const whyNoHostPorts = (): string | undefined =>
+  hasProgram('iptables') || hasProgram('nft') ? undefined : 'neither iptables nor nft is installed';
+
+const hasProgram = (name: string): boolean =>
+  ['/usr/sbin', '/sbin', '/usr/bin', '/bin'].some((folder) => existsSync(join(folder, name)));
 
 const SUBNETS = {
   ipv4: [[{ subnet: '10.123.0.0/16' }]],
@@ -63,9 +66,13 @@ export class TestNetwork implements AsyncDisposable {
     this.machine = namespacePath(`wl-test-${randomBytes(4).toString('hex')}`);
   }
 
-  /** @param families of the pods' addresses */
+  /**
+   * Builds the plugins first where the cache has none: a minute.
+   * @param families of the pods' addresses
+   */
   static async create(families: keyof typeof SUBNETS = 'ipv4', more: readonly object[] = []): Promise<TestNetwork> {
-    const network = new TestNetwork(pluginFolder() ?? '');
+    const { cniPlugins } = await buildTools(['cniPlugins']);
+    const network = new TestNetwork(cniPlugins);
     mkdirSync(network.confDir);
     network.configure(families, more);
     await createNamespace(network.machine);

@@ -1,11 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Node, Pod } from '../../agent/kube/types.ts';
 import { insideNamespace } from '../../runtime/sandbox/network/namespace.ts';
-import { TestNetwork, whyNoPodNetwork } from '../../runtime/test-network.ts';
+import { TestNetwork, whyNoHostPorts, whyNoPodNetwork } from '../../runtime/test-network.ts';
 import { until } from '../../runtime/test-runtime.ts';
 import { PROJECT } from '../support/agent.ts';
 import { describeOnCluster, environment, useCluster } from '../support/fixture.ts';
@@ -79,15 +78,15 @@ class Machine implements AsyncDisposable {
   }
 }
 
-const why = whyNoPodNetwork();
-const hasIptables = ['/usr/sbin/iptables', '/sbin/iptables', '/usr/bin/iptables'].some((path) => existsSync(path));
+const why = await whyNoPodNetwork();
+const whyNoPorts = whyNoHostPorts();
 
 describeOnCluster('pods with a network of their own', () => {
   describe.skipIf(why !== undefined)(why === undefined ? 'by CNI' : `by CNI (skipped: ${why})`, () => {
     let machine: Machine;
 
     beforeAll(async () => {
-      machine = new Machine(await TestNetwork.create('dual', hasIptables ? [PORTMAP] : []));
+      machine = new Machine(await TestNetwork.create('dual', whyNoPorts === undefined ? [PORTMAP] : []));
       await machine.start();
     });
 
@@ -154,8 +153,8 @@ describeOnCluster('pods with a network of their own', () => {
       expect(await namespace.kubectl('logs', 'curious')).toBe('EACCES\n');
     });
 
-    test.skipIf(!hasIptables)(
-      `a hostPort leads to its pod${hasIptables ? '' : ' (skipped: no iptables)'}; a pod of the host network has the address of the node`,
+    test.skipIf(whyNoPorts !== undefined)(
+      `a hostPort leads to its pod${whyNoPorts === undefined ? '' : ` (skipped: ${whyNoPorts})`}; a pod of the host network has the address of the node`,
       async () => {
         await using namespace = await machine.scene.namespace();
         const ports = [{ containerPort: PORT, hostPort: 18_080 }];

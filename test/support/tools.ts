@@ -19,6 +19,8 @@ export interface Tools {
   readonly registry: string;
   readonly helm: string;
   readonly crane: string;
+  /** Folder with the CNI project's plugins: see CNI_PLUGINS. For Linux. */
+  readonly cniPlugins: string;
   /** Kubernetes' node conformance suite as a Go test binary (test/conformance/go). */
   readonly conformance: string;
   /** Ginkgo's command, which runs a suite in several processes. */
@@ -86,11 +88,42 @@ const KUBERNETES_PROGRAMS: readonly KubernetesProgram[] = [
     tools: { conformance: 'conformance.test', ginkgo: 'ginkgo' },
   },
 ];
+
+/** What `go install` builds of a module of others, each package into a binary of its last name. */
+interface InstalledProgram {
+  readonly module: string;
+  readonly version: string;
+  readonly packages: readonly string[];
+  readonly coldly: string;
+}
+
+/** Those that tests and the guide for a single node use, and what the two of them call. */
+const CNI_PLUGINS = [
+  ...['main/bridge', 'main/ptp', 'main/loopback', 'ipam/host-local', 'ipam/static'],
+  ...['meta/portmap', 'meta/firewall', 'meta/bandwidth', 'meta/tuning'],
+].map((name) => `plugins/${name}`);
+
 const INSTALLED = {
-  registry: { module: 'github.com/distribution/distribution/v3/cmd/registry@v3.1.2', coldly: '1.5 min' },
-  helm: { module: 'helm.sh/helm/v4/cmd/helm@v4.3.1', coldly: '1.5 min' },
-  crane: { module: 'github.com/google/go-containerregistry/cmd/crane@v0.22.1', coldly: '20 s' },
-} as const;
+  registry: {
+    module: 'github.com/distribution/distribution/v3',
+    version: 'v3.1.2',
+    packages: ['cmd/registry'],
+    coldly: '1.5 min',
+  },
+  helm: { module: 'helm.sh/helm/v4', version: 'v4.3.1', packages: ['cmd/helm'], coldly: '1.5 min' },
+  crane: {
+    module: 'github.com/google/go-containerregistry',
+    version: 'v0.22.1',
+    packages: ['cmd/crane'],
+    coldly: '20 s',
+  },
+  cniPlugins: {
+    module: 'github.com/containernetworking/plugins',
+    version: 'v1.9.1',
+    packages: CNI_PLUGINS,
+    coldly: '1 min',
+  },
+} as const satisfies Record<string, InstalledProgram>;
 
 /** What `kubectl version` and /version show; the commit is left out, for the module proxy does not tell it. */
 const VERSION_FLAGS = Object.entries({
@@ -142,13 +175,22 @@ async function buildTool(name: ToolName, options: BuildOptions): Promise<string>
     const file = program.tools[name];
     if (file !== undefined) return join(await buildKubernetes(program, go, options), file);
   }
-  const { module, coldly } = INSTALLED[name as keyof typeof INSTALLED];
-  const args = ['install', '-trimpath', '-ldflags=-s -w', module];
-  const folder = await cached({
+  const folder = await install(name, INSTALLED[name as keyof typeof INSTALLED], go, options);
+  return name === 'cniPlugins' ? folder : join(folder, name);
+}
+
+async function install(
+  name: ToolName,
+  { module, version, packages, coldly }: InstalledProgram,
+  go: string,
+  options: BuildOptions,
+): Promise<string> {
+  const args = ['install', '-trimpath', '-ldflags=-s -w', ...packages.map((path) => `${module}/${path}@${version}`)];
+  return cached({
     path: `tools/${name}-${keyOf([go, ...args])}`,
-    build: (folder) => timed(module, coldly, options, () => goRun(args, { ...process.env, GOBIN: folder }, options)),
+    build: (folder) =>
+      timed(`${module} ${version}`, coldly, options, () => goRun(args, { ...process.env, GOBIN: folder }, options)),
   });
-  return join(folder, name);
 }
 
 async function buildKubernetes(program: KubernetesProgram, go: string, options: BuildOptions): Promise<string> {
