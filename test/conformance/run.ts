@@ -1,13 +1,9 @@
-/** The suite from nothing to its results. */
-import { copyFile, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { buildStandIns } from '../workloads/standins/build.ts';
-import { Progress } from './progress.ts';
+/** The suite as often as asked for, each time on a cluster and, where it can be, on a machine of its own. */
+import { whyNoPodNetwork } from '../../runtime/test-network.ts';
+import { runOnMachine } from './machine.ts';
+import { runOnce } from './once.ts';
 import type { SpecResult } from './results.ts';
 import { combineRuns } from './results.ts';
-import type { Stage } from './stage.ts';
-import { openStage } from './stage.ts';
-import { runSuite } from './suite.ts';
 
 export interface RunOptions {
   /** Regular expressions over a spec's full text: one must match (if there is any), none may match. */
@@ -38,43 +34,12 @@ export interface RunContext {
  * @throws WasmletError when the cluster, the stand-ins or the suite cannot be brought up, or by the signal
  */
 export async function runConformance(options: RunOptions, context: RunContext): Promise<SpecResult[]> {
+  const why = await whyNoPodNetwork();
+  if (why !== undefined) context.report(`pods share the node's address, and specs meet on its ports: ${why}`);
   const runs: SpecResult[][] = [];
   for (let run = 1; run <= options.runs; run += 1) {
     if (options.runs > 1) context.report(`run ${run} of ${options.runs}`);
-    runs.push(await runOnce(options, context));
+    runs.push(await (why === undefined ? runOnMachine(options, context) : runOnce(options, context, undefined)));
   }
   return combineRuns(runs);
-}
-
-async function runOnce(options: RunOptions, context: RunContext): Promise<SpecResult[]> {
-  await using stage = await openStage({
-    nodes: options.nodes,
-    rename: options.rename,
-    agentConfig: options.plainWasi ? { posixExtension: false } : {},
-    standIns: () => buildStandIns(options.plainWasi ? 'plain' : 'extended'),
-    ...context,
-  });
-  const specs: SpecResult[] = [];
-  const progress = new Progress(context.report);
-  try {
-    const missing = await runSuite({
-      ...options,
-      ...stage,
-      ...(context.signal ? { signal: context.signal } : {}),
-      onResult: (line) => {
-        progress.add(line);
-        if ('spec' in line) specs.push(line.spec);
-      },
-    });
-    if (missing > 0) context.report(`the run ended early: ${missing} specs have no result`);
-    return specs;
-  } finally {
-    if (options.keepLogs !== undefined) await keepLogs(stage, options.keepLogs);
-  }
-}
-
-async function keepLogs(stage: Stage, folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  await copyFile(join(stage.folder, 'ginkgo.log'), join(folder, 'ginkgo.log'));
-  for (const agent of stage.agents) await copyFile(agent.logFile, join(folder, `${agent.nodeName}.log`));
 }

@@ -31,13 +31,30 @@ export interface Stage extends AsyncDisposable {
   readonly agents: readonly TestAgent[];
 }
 
+/** Configuration of an agent by which its pods have a network of their own. */
+export interface PodNetwork {
+  readonly cniConfDir: string;
+  readonly cniBinDir: string;
+}
+
 const NODE_READY_MS = 60_000;
+
+type Progress = Pick<StageOptions, 'report' | 'signal'>;
+
+/**
+ * Everything that a stage needs and that is built from source, where the cache has none.
+ * @throws WasmletError FailedPrecondition without Go
+ */
+export function buildStageTools({ report, signal }: Progress) {
+  const names = ['conformance', 'ginkgo', 'etcd', 'kubeApiserver', 'kubectl', 'controlPlane', 'registry'] as const;
+  return buildTools(names, { report, ...(signal ? { signal } : {}) });
+}
 
 /** @throws WasmletError FailedPrecondition without Go; Unavailable when a part does not start */
 export async function openStage(options: StageOptions): Promise<Stage> {
   const { report, signal } = options;
   const building = { report, ...(signal ? { signal } : {}) };
-  const tools = await buildTools(['conformance', 'ginkgo', 'kubectl'], building);
+  const tools = await buildStageTools(options);
   const standIns = await options.standIns();
   await using stack = new AsyncDisposableStack();
   const scratch = stack.use(await createScratch('wasmlet-conformance-'));

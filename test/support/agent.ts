@@ -9,6 +9,8 @@ import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { listNamespaces, namespacePath, removeNamespace } from '../../runtime/sandbox/network/namespace.ts';
+import { namespacePrefix } from '../../runtime/sandbox/network/pod-networks.ts';
 import { removeControlGroups } from './cgroups.ts';
 import { runOrThrow } from './command.ts';
 
@@ -34,10 +36,10 @@ interface OwnedProcess {
   readonly command: string;
 }
 
-/** Whether what /proc/PID/stat says is a process that is neither gone nor a zombie. */
 /** How much of its log tells why an agent has ended. */
 const LAST_LINES = 30;
 
+/** Whether what /proc/PID/stat says is a process that is neither gone nor a zombie. */
 const isRunning = (stat: string): boolean => stat !== '' && !/\) [ZX] /.test(stat);
 
 /** Without the variables that are options: those of the tests are not the agent's. */
@@ -205,6 +207,7 @@ export class TestAgent implements AsyncDisposable {
       await this.waitForEnd(pid);
     }
     await this.#unmountAll();
+    for (const name of await listNamespaces(namespacePrefix(this.rootDir))) await removeNamespace(namespacePath(name));
     await removeControlGroups(this.cgroupRoot);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }

@@ -38,15 +38,22 @@ interface LoadedConfig {
   readonly binDir: string;
 }
 
+/**
+ * How the names of a node's namespaces begin.
+ * @param root the node's state folder: so several nodes can share a machine
+ */
+export const namespacePrefix = (root: string): string =>
+  `wasmlet-${createHash('sha256').update(root).digest('hex').slice(0, 8)}-`;
+
 /** The pod networks of one node. */
 export class PodNetworks {
   readonly #prefix: string;
   readonly #logger: Logger;
   #settings: CniSettings | undefined;
 
-  /** @param root the node's state folder: namespaces are named by it, so that several nodes can share a machine */
+  /** @param root the node's state folder */
   constructor(root: string, settings: CniSettings | undefined, logger: Logger) {
-    this.#prefix = `wasmlet-${createHash('sha256').update(root).digest('hex').slice(0, 8)}-`;
+    this.#prefix = namespacePrefix(root);
     this.#settings = settings;
     this.#logger = logger;
   }
