@@ -25,6 +25,7 @@ export async function playCase(stage: Stage, name: string): Promise<{ played: Ca
     OWN_REGISTRY: `${stage.registry}/${namespace}`,
     PRIVATE_REGISTRY: stage.privateRegistry,
     PRIVATE_AUTH: PRIVATE_AUTH_BASE64,
+    GRPC_PORT: String(stage.healthPort),
     NODE: node.nodeName,
   });
   if (usesOwnImages(played)) await pushImages(stage.registry, namespace);

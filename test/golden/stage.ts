@@ -5,6 +5,7 @@ import { startRegistry } from '../cluster/registry.ts';
 import type { Api } from '../support/api.ts';
 import { buildGuest, compileWat, type GuestName } from '../support/guests.ts';
 import { pushImage } from '../support/push.ts';
+import { serveHealth } from './health-server.ts';
 
 /** The node under test: our agent's, or a kubelet's. */
 export interface GoldenNode {
@@ -27,6 +28,8 @@ export interface StageOptions {
 export interface Stage extends StageOptions, AsyncDisposable {
   /** 'HOST:PORT' of a registry that asks for credentials. */
   readonly privateRegistry: string;
+  /** Port on 127.0.0.1 of the health service that gRPC probes ask. */
+  readonly healthPort: number;
 }
 
 /** The guests of the cases. */
@@ -54,6 +57,7 @@ export const RUNTIME_CLASS = 'golden';
 export async function openStage(options: StageOptions): Promise<Stage> {
   await using stack = new AsyncDisposableStack();
   const registry = stack.use(await startRegistry({ htpasswd: PRIVATE_AUTH }));
+  const health = stack.use(await serveHealth());
   await pushImages(options.registry, 'golden');
   await pushImage({
     registry: registry.address,
@@ -68,6 +72,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   return {
     ...options,
     privateRegistry: registry.address,
+    healthPort: health.port,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
