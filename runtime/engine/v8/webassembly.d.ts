@@ -38,6 +38,7 @@ declare namespace WebAssembly {
   const Suspending: new (call: (...args: never[]) => unknown) => object;
   /** An export that may be suspended: returns a promise for its result. */
   function promising(exported: unknown): (...args: unknown[]) => Promise<unknown>;
+  function validate(bytes: Uint8Array<ArrayBuffer>): boolean;
   function compile(bytes: Uint8Array<ArrayBuffer>): Promise<Module>;
   function instantiate(
     module: Module,
