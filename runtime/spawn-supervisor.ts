@@ -28,13 +28,16 @@ export async function startSupervisor(options: ConnectRuntimeOptions): Promise<R
   const folder = join(root, 'runtime');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const logPath = join(folder, 'supervisor.log');
-  const exited = spawnDetached(supervisorArguments(options), root, logPath);
+  const start = () => spawnDetached(supervisorArguments(options), root, logPath);
+  let child = start();
   logger.info('started a runtime supervisor', { socket, log: logPath });
   const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
   for (;;) {
     const connection = await RuntimeConnection.open(socket);
     if (connection) return connection;
-    if (deadline.aborted || exited.failed) break;
+    if (deadline.aborted || child.state === 'failed') break;
+    // It found another, which answers nobody: one that is about to end.
+    if (child.state === 'stepped back') child = start();
     await delay(RETRY_MS);
   }
   const log = await readFile(logPath, 'utf8').catch(() => '');
@@ -48,7 +51,8 @@ function supervisorArguments(options: ConnectRuntimeOptions): string[] {
   const { root, socket, handlers, defaultHandler, supervisor, cni } = options;
   return [
     ...[supervisor ?? supervisorCode(), '--root', root, '--socket', socket],
-    ...['--handlers', JSON.stringify(handlers), '--default-handler', defaultHandler, '--bounded-stderr'],
+    ...['--handlers', JSON.stringify(handlers), '--default-handler', defaultHandler],
+    ...['--bounded-stderr', '--end-when-unused'],
     ...(cni ? ['--cni-conf-dir', cni.confDir, '--cni-bin-dir', cni.binDir] : []),
   ];
 }
@@ -56,8 +60,13 @@ function supervisorArguments(options: ConnectRuntimeOptions): string[] {
 /** What a supervisor may know of its agent's environment: nothing that could be a secret. */
 const KEPT_VARIABLES = ['PATH', 'TZ', 'LANG', 'TMPDIR', 'ESBUILD_BINARY_PATH'];
 
-function spawnDetached(args: string[], root: string, logPath: string): { failed: boolean } {
-  const result = { failed: false };
+/** One that ends with 0 found another supervisor. */
+interface StartedSupervisor {
+  state: 'running' | 'stepped back' | 'failed';
+}
+
+function spawnDetached(args: string[], root: string, logPath: string): StartedSupervisor {
+  const result: StartedSupervisor = { state: 'running' };
   const log = openSync(logPath, 'a', 0o600);
   try {
     const child = spawn(process.execPath, args, {
@@ -67,9 +76,8 @@ function spawnDetached(args: string[], root: string, logPath: string): { failed:
       env: Object.fromEntries(KEPT_VARIABLES.flatMap((name) => entryOf(name))),
       stdio: ['ignore', 'ignore', log],
     });
-    child.on('error', () => (result.failed = true));
-    // One that ends with 0 found another supervisor, which will answer.
-    child.on('exit', (code) => (result.failed ||= code !== 0));
+    child.on('error', () => (result.state = 'failed'));
+    child.on('exit', (code) => (result.state = code === 0 ? 'stepped back' : 'failed'));
     child.unref();
   } finally {
     closeSync(log);

@@ -13,15 +13,19 @@ import { testFolder } from './test-folder.ts';
 export class TestRuntime implements AsyncDisposable {
   readonly root: string;
   readonly options: ConnectRuntimeOptions;
-  readonly service: RuntimeService;
   readonly #folder: ReturnType<typeof testFolder>;
+  #service: RuntimeService;
   #sandboxes = 0;
 
   private constructor(folder: ReturnType<typeof testFolder>, options: ConnectRuntimeOptions, service: RuntimeService) {
     this.#folder = folder;
     this.root = options.root;
     this.options = options;
-    this.service = service;
+    this.#service = service;
+  }
+
+  get service(): RuntimeService {
+    return this.#service;
   }
 
   /** @param supervisor a bundled supervisor to run in place of the sources */
@@ -44,6 +48,13 @@ export class TestRuntime implements AsyncDisposable {
   /** Another client of the same supervisor. */
   connect(): Promise<RuntimeService> {
     return connectRuntime(this.options);
+  }
+
+  /** Does something while the supervisor has no client of this object's, and connects anew. */
+  async withoutClient(act: () => Promise<void>): Promise<void> {
+    await this.#service[Symbol.asyncDispose]();
+    await act();
+    this.#service = await this.connect();
   }
 
   get logs(): string {

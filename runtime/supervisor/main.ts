@@ -32,6 +32,7 @@ const options = z.object({
   'cni-conf-dir': z.string().default(''),
   'cni-bin-dir': z.string().default(''),
   'bounded-stderr': z.boolean().default(false),
+  'end-when-unused': z.boolean().default(false),
 });
 
 /** Begins the log anew when it has grown too large. */
@@ -52,6 +53,7 @@ async function main(): Promise<number> {
       'cni-conf-dir': { type: 'string' },
       'cni-bin-dir': { type: 'string' },
       'bounded-stderr': { type: 'boolean' },
+      'end-when-unused': { type: 'boolean' },
     },
   });
   const parsed = options.parse(values);
@@ -67,6 +69,7 @@ async function main(): Promise<number> {
         socket: parsed.socket,
         handlers: parsed.handlers,
         defaultHandler: parsed['default-handler'],
+        endWhenUnused: parsed['end-when-unused'],
         ...(confDir === '' ? {} : { cni: { confDir, binDir: parsed['cni-bin-dir'] } }),
         logger,
       },

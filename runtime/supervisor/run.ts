@@ -19,6 +19,7 @@ import { runDirectory, runtimeDirectory } from './records.ts';
 import { Runtime } from './runtime.ts';
 import type { Handlers } from './runtime.ts';
 import { serve } from './server.ts';
+import type { RuntimeServer } from './server.ts';
 
 export interface SupervisorOptions extends Handlers {
   /** The node's state folder. */
@@ -27,14 +28,16 @@ export interface SupervisorOptions extends Handlers {
   readonly socket: string;
   /** Hosts that are started ahead; default 1. */
   readonly poolSize?: number;
+  /** Ends by itself once nobody needs it: nothing runs, and no client was there for a while. Default: it never does. */
+  readonly endWhenUnused?: boolean;
   readonly logger: Logger;
 }
 
-/** As the kubelet's containerLogMonitorInterval. */
+/** As the kubelet's containerLogMonitorInterval; and so long has nobody to come before an unused supervisor ends. */
 const HOUSEKEEPING_MS = 10_000;
 
 /**
- * Runs a runtime supervisor until `signal` ends it. Containers run on without it, and the next supervisor of the same
+ * Runs a runtime supervisor until `signal` ends it, or until nobody needs it (`endWhenUnused`). Containers run on without it, and the next supervisor of the same
  * root adopts them.
  * @param onReady called once the socket answers
  * @throws WasmletError AlreadyExists when the root has a supervisor; InvalidConfig for a path that is too long
@@ -69,25 +72,41 @@ export async function runSupervisor(
   let settled: Promise<void> | undefined;
   try {
     await adoptAll(runtime);
-    await using _server = await serve(socket, runtime, logger);
+    await using server = await serve(socket, runtime, logger);
     pool.refill();
     settled = settleNetworks(runtime);
     logger.info('runtime supervisor is ready', { version: VERSION, socket, containers: runtime.containers.size });
     onReady();
-    await keepHouse(runtime, lock, signal);
+    const isUsed = () => options.endWhenUnused !== true || isNeeded(runtime, server);
+    await keepHouse({ runtime, lock, isUsed }, signal);
   } finally {
     stopped.abort();
     await settled;
   }
 }
 
+/** Whether anything runs, or anybody has been there since this was asked last. */
+function isNeeded({ sandboxes, containers }: Runtime, server: RuntimeServer): boolean {
+  const hadClient = server.wasUsed();
+  const isReady = [...sandboxes.values()].some(({ ready }) => ready);
+  return hadClient || isReady || [...containers.values()].some(({ host }) => host !== undefined);
+}
+
+interface House {
+  readonly runtime: Runtime;
+  readonly lock: FolderLock;
+  /** Asked each time before anything else is done. */
+  readonly isUsed: () => boolean;
+}
+
 /**
- * Compresses rotated logs now and then, until `signal` ends it.
+ * Compresses rotated logs now and then, until `signal` ends it or the supervisor is not used any more.
  * @throws WasmletError FailedPrecondition when the lock is lost: another supervisor may have the root by then
  */
-async function keepHouse(runtime: Runtime, lock: FolderLock, signal: AbortSignal): Promise<void> {
+async function keepHouse({ runtime, lock, isUsed }: House, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await delay(HOUSEKEEPING_MS, undefined, { signal }).catch(() => undefined);
+    if (!isUsed()) return;
     if (!lock.isHeld()) {
       throw new WasmletError('FailedPrecondition', `the lock in ${runtimeDirectory(runtime.context.root)} was removed`);
     }

@@ -160,12 +160,17 @@ class Connection {
   }
 }
 
+export interface RuntimeServer extends AsyncDisposable {
+  /** Whether there is a client, or has been one since this was asked last. */
+  wasUsed(): boolean;
+}
+
 /**
  * Serves the runtime on a Unix socket that only this user may open. The caller holds the root's lock, so a socket that
  * is there already is a dead supervisor's.
  * @throws WasmletError InvalidConfig when the path is too long
  */
-export async function serve(socketPath: string, runtime: Runtime, logger: Logger): Promise<AsyncDisposable> {
+export async function serve(socketPath: string, runtime: Runtime, logger: Logger): Promise<RuntimeServer> {
   const length = Buffer.byteLength(socketPath);
   if (length > MAX_SOCKET_PATH_BYTES) {
     throw new WasmletError(
@@ -176,7 +181,9 @@ export async function serve(socketPath: string, runtime: Runtime, logger: Logger
   await mkdir(dirname(socketPath), { recursive: true });
   await rm(socketPath, { force: true });
   const sockets = new Set<Socket>();
+  let hadClient = false;
   const server = createServer((socket) => {
+    hadClient = true;
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     new Connection(socket, runtime, logger);
@@ -188,6 +195,11 @@ export async function serve(socketPath: string, runtime: Runtime, logger: Logger
     process.umask(mask);
   });
   return {
+    wasUsed: () => {
+      const used = hadClient;
+      hadClient = sockets.size > 0;
+      return used || hadClient;
+    },
     [Symbol.asyncDispose]: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of sockets) socket.destroy();
