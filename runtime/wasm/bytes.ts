@@ -142,7 +142,7 @@ export class ByteReader {
   }
 
   /** A vector's length: each element takes at least a byte, so no vector is longer than what is left. */
-  count(rule = 'length out of bounds'): number {
+  count(rule = this.#endRule): number {
     const at = this.offset;
     const count = this.u32();
     if (count > this.end - this.offset) malformed(rule, at, `${count} elements in ${this.remaining} bytes`);

@@ -1,0 +1,122 @@
+import type { ByteReader } from '../bytes.ts';
+import { LIMITS } from '../limits.ts';
+import { malformed, unsupported } from '../module-error.ts';
+import type { Export, ExternalKind, Global, Memory, Table, Typed } from '../module.ts';
+import { readRefType, readValueType } from '../type-reader.ts';
+import type { FunctionType, GlobalType, Limits, MemoryType, TableType } from '../types.ts';
+import { readExpression } from './expression.ts';
+import { readVector } from './vector.ts';
+
+const FUNCTION_TYPE = 0x60;
+/** Forms of the type section that only garbage collection has. */
+const GC_FORMS: ReadonlyMap<number, string> = new Map([
+  [0x5f, 'struct type'],
+  [0x5e, 'array type'],
+  [0x50, 'sub type'],
+  [0x4f, 'final sub type'],
+  [0x4e, 'recursive type group'],
+]);
+
+export function readFunctionType(reader: ByteReader): FunctionType {
+  const at = reader.offset;
+  const form = reader.u8();
+  const gc = GC_FORMS.get(form);
+  if (gc !== undefined) unsupported(`garbage collection (${gc})`, at);
+  if (form !== FUNCTION_TYPE) malformed('integer representation too long', at, `no form of a type: ${form}`);
+  return {
+    parameters: readVector(reader, LIMITS.parameters, () => readValueType(reader)),
+    results: readVector(reader, LIMITS.results, () => readValueType(reader)),
+  };
+}
+
+const HAS_MAX = 1;
+const SHARED = 2;
+const IS_64 = 4;
+
+interface FlaggedLimits extends Limits {
+  readonly shared: boolean;
+}
+
+function readLimits(reader: ByteReader): FlaggedLimits {
+  const at = reader.offset;
+  const flags = reader.u8();
+  if (flags > (HAS_MAX | SHARED | IS_64)) malformed('malformed limits flags', at, `0x${flags.toString(16)}`);
+  return {
+    is64: (flags & IS_64) !== 0,
+    shared: (flags & SHARED) !== 0,
+    min: reader.u64(),
+    max: (flags & HAS_MAX) !== 0 ? reader.u64() : undefined,
+  };
+}
+
+export function readMemoryType(reader: ByteReader): MemoryType {
+  return readLimits(reader);
+}
+
+export function readTableType(reader: ByteReader): TableType {
+  const element = readRefType(reader);
+  const at = reader.offset;
+  const limits = readLimits(reader);
+  if (limits.shared) malformed('malformed limits flags', at, 'a table cannot be shared');
+  return { element, ...limits };
+}
+
+export function readGlobalType(reader: ByteReader): GlobalType {
+  const type = readValueType(reader);
+  const at = reader.offset;
+  const mutable = reader.u8();
+  if (mutable > 1) malformed('malformed mutability', at);
+  return { type, mutable: mutable === 1 };
+}
+
+/** The index of a tag's type, behind the byte for "exception". */
+export function readTagType(reader: ByteReader): number {
+  const at = reader.offset;
+  if (reader.u8() !== 0) malformed('malformed tag attribute', at);
+  return reader.u32();
+}
+
+export function readFunction(reader: ByteReader): Typed {
+  const start = reader.offset;
+  return { type: reader.u32(), start };
+}
+
+export function readTag(reader: ByteReader): Typed {
+  const start = reader.offset;
+  return { type: readTagType(reader), start };
+}
+
+/** What a table begins with when its elements are not null: 0x40 0x00, the type, the expression. */
+const TABLE_WITH_INIT = 0x40;
+
+export function readTable(reader: ByteReader): Table {
+  const start = reader.offset;
+  if (reader.peek() !== TABLE_WITH_INIT) return { type: readTableType(reader), init: undefined, start };
+  reader.u8();
+  const at = reader.offset;
+  if (reader.u8() !== 0) malformed('zero byte expected', at);
+  return { type: readTableType(reader), init: readExpression(reader), start };
+}
+
+export function readMemory(reader: ByteReader): Memory {
+  const start = reader.offset;
+  return { type: readMemoryType(reader), start };
+}
+
+export function readGlobal(reader: ByteReader): Global {
+  const start = reader.offset;
+  return { type: readGlobalType(reader), init: readExpression(reader), start };
+}
+
+export const EXTERNAL_KINDS: readonly ExternalKind[] = ['function', 'table', 'memory', 'global', 'tag'];
+
+export function readExternalKind(reader: ByteReader, rule: string): ExternalKind {
+  const at = reader.offset;
+  return EXTERNAL_KINDS[reader.u8()] ?? malformed(rule, at);
+}
+
+export function readExport(reader: ByteReader): Export {
+  const start = reader.offset;
+  const name = reader.name();
+  return { name, kind: readExternalKind(reader, 'malformed export kind'), index: reader.u32(), start };
+}
