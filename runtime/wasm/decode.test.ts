@@ -32,6 +32,7 @@ test.each(HELLO)(
       expect(instructions.opcode.name).toBe('end');
     }
   },
+  BUILD_TIMEOUT_MS,
 );
 
 test('definitions are told as they are written, imported ones first', () => {

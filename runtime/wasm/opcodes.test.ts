@@ -150,6 +150,6 @@ test('the reader refuses what is no instruction, with the rule and the offset', 
   expect(() => read(0x41, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00)).toThrow('integer representation too long');
   expect(() => read(0x41, 0xff, 0xff, 0xff, 0xff, 0x0f)).toThrow('integer too large');
   expect(() => read(0x20, 0xff, 0xff, 0xff, 0xff, 0x1f)).toThrow('integer too large');
-  expect(() => read(0x0e, 0xff, 0xff, 0xff, 0xff, 0x07)).toThrow('length out of bounds');
+  expect(() => read(0x0e, 0xff, 0xff, 0xff, 0xff, 0x07)).toThrow('unexpected end of section or function');
   expect(() => read(0xd0, 0x6e)).toThrow('garbage collection (heap type any) is not supported');
 });
