@@ -81,7 +81,8 @@ export class TestNetwork implements AsyncDisposable {
   }
 
   configure(families: keyof typeof SUBNETS, more: readonly object[] = []): void {
-    const ipam = { type: 'host-local', ranges: SUBNETS[families], dataDir: join(this.folder, 'ipam') };
+    const routes = families === 'dual' ? [{ dst: '0.0.0.0/0' }, { dst: '::/0' }] : [{ dst: '0.0.0.0/0' }];
+    const ipam = { type: 'host-local', ranges: SUBNETS[families], routes, dataDir: join(this.folder, 'ipam') };
     const bridge = { type: 'bridge', bridge: 'wl0', isGateway: true, ipam };
     const list = { cniVersion: '1.0.0', name: 'pods', plugins: [bridge, ...more] };
     writeFileSync(join(this.confDir, '10-pods.conflist'), JSON.stringify(list));

@@ -1,19 +1,21 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Node, Pod } from '../../agent/kube/types.ts';
-import { insideNamespace } from '../../runtime/sandbox/network/namespace.ts';
+import type { Node, Pod, Service } from '../../agent/kube/types.ts';
 import { TestNetwork, whyNoHostPorts, whyNoPodNetwork } from '../../runtime/test-network.ts';
 import { until } from '../../runtime/test-runtime.ts';
-import { PROJECT } from '../support/agent.ts';
-import { describeOnCluster, environment, useCluster } from '../support/fixture.ts';
-import { freePort } from '../support/ports.ts';
-import { relay } from '../support/relay.ts';
-import { describeScene, isEnded, isReady, startScene, type Scene } from './scene.ts';
+import { describeOnCluster } from '../support/fixture.ts';
+import { Machine } from './machine.ts';
+import { describeScene, isEnded, isReady, type Namespace } from './scene.ts';
 
 /** The port of every server here: a pod's own. */
 const PORT = 8080;
+/** The port of every Service here. */
+const SERVICE_PORT = 80;
+/** The machine's own addresses among its pods. */
+const GATEWAY = '10.123.0.1';
+const GATEWAY6 = 'fd00:123::1';
 const PORTMAP = { type: 'portmap', capabilities: { portMappings: true } };
 
 const serve = {
@@ -21,73 +23,17 @@ const serve = {
   container: { readinessProbe: { httpGet: { port: PORT }, periodSeconds: 1 } },
 };
 
-/**
- * An agent and its supervisor on a machine of a TestNetwork: a network namespace that reaches the cluster, and is reached
- * by it, through relays.
- */
-class Machine implements AsyncDisposable {
-  readonly network: TestNetwork;
-  readonly #stack = new AsyncDisposableStack();
-  #scene: Scene | undefined;
-  /** The agent's own port. */
-  nodePort = 0;
-
-  constructor(network: TestNetwork) {
-    this.network = this.#stack.use(network);
-  }
-
-  get scene(): Scene {
-    if (!this.#scene) throw new Error('the machine is not started');
-    return this.#scene;
-  }
-
-  async start(): Promise<void> {
-    const { network } = this;
-    const cluster = useCluster();
-    const nodePort = await freePort();
-    this.nodePort = nodePort;
-    const socket = (port: number) => `unix:${join(network.folder, `${port}.sock`)}`;
-    const outwards = [new URL(environment().cluster.server), new URL(`http://${cluster.registry}`)].map(({ port }) =>
-      Number(port),
-    );
-    for (const port of outwards) this.#stack.use(await relay(socket(port), `tcp:${port}`));
-    this.#stack.use(await relay(`tcp:${nodePort}`, socket(nodePort)));
-    await this.#relayInside([
-      ...outwards.map((port) => `tcp:${port}=${socket(port)}`),
-      `${socket(nodePort)}=tcp:${nodePort}`,
-    ]);
-    const [program, args] = insideNamespace(network.machine, process.execPath, [join(PROJECT, 'agent/cli.ts')]);
-    const config = { port: nodePort, cniConfDir: network.confDir, cniBinDir: network.binDir };
-    this.#scene = this.#stack.use(await startScene(cluster, config, [program, ...args]));
-  }
-
-  async #relayInside(pairs: readonly string[]): Promise<void> {
-    const args = [join(PROJECT, 'test/support/relay.ts'), ...pairs];
-    const child: ChildProcess = spawn(...insideNamespace(this.network.machine, process.execPath, args), {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#stack.defer(async () => {
-      const ended = once(child, 'exit');
-      if (child.kill()) await ended;
-    });
-    if (child.stdout) await once(child.stdout, 'data');
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack[Symbol.asyncDispose]();
-  }
-}
-
 const why = await whyNoPodNetwork();
 const whyNoPorts = whyNoHostPorts();
+const hasIptables = ['/usr/sbin/iptables', '/sbin/iptables', '/usr/bin/iptables'].some((path) => existsSync(path));
 
 describeOnCluster('pods with a network of their own', () => {
   describe.skipIf(why !== undefined)(why === undefined ? 'by CNI' : `by CNI (skipped: ${why})`, () => {
     let machine: Machine;
 
     beforeAll(async () => {
-      machine = new Machine(await TestNetwork.create('dual', whyNoPorts === undefined ? [PORTMAP] : []));
-      await machine.start();
+      const network = await TestNetwork.create('dual', whyNoPorts === undefined ? [PORTMAP] : []);
+      machine = await Machine.start(network, { config: { clusterDNS: [GATEWAY] } });
     });
 
     afterAll(async () => {
@@ -95,11 +41,7 @@ describeOnCluster('pods with a network of their own', () => {
     });
 
     /** A server that is ready. */
-    async function server(
-      namespace: Awaited<ReturnType<Scene['namespace']>>,
-      name: string,
-      container: object = {},
-    ): Promise<Pod> {
+    async function server(namespace: Namespace, name: string, container: object = {}): Promise<Pod> {
       const image = await machine.scene.image('web-c');
       await namespace.apply(
         namespace.pod({
@@ -114,9 +56,9 @@ describeOnCluster('pods with a network of their own', () => {
 
     /** What a pod gets that asks an address. */
     async function ask(
-      namespace: Awaited<ReturnType<Scene['namespace']>>,
+      namespace: Namespace,
       name: string,
-      { address, port, spec = {} }: { address: string; port: number; spec?: object },
+      { address, port, spec = {} }: { address: string; port: number | string; spec?: object },
     ): Promise<string> {
       const image = await machine.scene.image('web-c');
       await namespace.apply(
@@ -145,9 +87,16 @@ describeOnCluster('pods with a network of their own', () => {
       expect(await ask(there, 'back', { address: ours, port: PORT })).toBe('GET /back HTTP/1.1\n');
     });
 
+    test('they talk over IPv6 too', async () => {
+      await using namespace = await machine.scene.namespace();
+      const { status } = await server(namespace, 'web', { args: ['serve6', String(PORT)] });
+      const address = status?.podIPs?.[1]?.ip ?? '';
+      expect(await ask(namespace, 'six', { address, port: PORT })).toBe('GET /six HTTP/1.1\n');
+    });
+
     test("the agent's own port is refused on the address that leads to the node", async () => {
       await using namespace = await machine.scene.namespace();
-      const args = ['refuse', '10.123.0.1', String(machine.nodePort)];
+      const args = ['refuse', GATEWAY, String(machine.nodePort)];
       await namespace.apply(namespace.pod({ name: 'curious', image: await machine.scene.image('web-c'), args }));
       await namespace.waitForPod('curious', isEnded);
       expect(await namespace.kubectl('logs', 'curious')).toBe('EACCES\n');
@@ -159,9 +108,73 @@ describeOnCluster('pods with a network of their own', () => {
         await using namespace = await machine.scene.namespace();
         const ports = [{ containerPort: PORT, hostPort: 18_080 }];
         expect(isReady(await server(namespace, 'web', { ports }))).toBe(true);
-        const question = { address: '10.123.0.1', port: 18_080, spec: { hostNetwork: true } };
+        const question = { address: GATEWAY, port: 18_080, spec: { hostNetwork: true } };
         expect(await ask(namespace, 'client', question)).toBe('GET /client HTTP/1.1\n');
         expect((await namespace.getPod('client')).status?.podIP).toBe('127.0.0.1');
+      },
+    );
+
+    test.skipIf(whyNoPorts !== undefined)(
+      `a hostPort leads to its pod in both families${whyNoPorts === undefined ? '' : ` (skipped: ${whyNoPorts})`}`,
+      async () => {
+        await using namespace = await machine.scene.namespace();
+        const ports = [{ containerPort: PORT, hostPort: 18_081 }];
+        await server(namespace, 'web', { ports, args: ['serve6', String(PORT)] });
+        for (const host of [GATEWAY, `[${GATEWAY6}]`]) {
+          const script = `fetch('http://${host}:18081/').then(async (answer) => console.log(await answer.text()))`;
+          expect(await machine.network.run(process.execPath, '-e', script)).toBe('GET / HTTP/1.1\n\n');
+        }
+      },
+    );
+
+    /** Does what kube-proxy does: has a Service's address lead to its one pod. */
+    async function proxy({ spec }: Service, pod: Pod): Promise<void> {
+      const nat = (...rule: string[]) => machine.network.run('iptables', '-t', 'nat', '-A', ...rule);
+      const [to, address = ''] = [`${pod.status?.podIP}:${PORT}`, spec?.clusterIP];
+      const match = ['-d', address, '-p', 'tcp', '--dport', String(SERVICE_PORT)];
+      await nat('PREROUTING', ...match, '-j', 'DNAT', '--to-destination', to);
+      // Both are on one bridge: the answer has to come back this way too.
+      await nat('POSTROUTING', '-m', 'conntrack', '--ctstate', 'DNAT', '-j', 'MASQUERADE');
+    }
+
+    async function service(namespace: Namespace, pod: Pod): Promise<Service> {
+      const path = `/api/v1/namespaces/${namespace.name}/services`;
+      const { body } = await machine.scene.api.request<Service>('POST', path, {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'web' },
+        spec: { selector: { app: 'web' }, ports: [{ port: SERVICE_PORT, targetPort: PORT }] },
+      });
+      await proxy(body, pod);
+      return body;
+    }
+
+    test.skipIf(!hasIptables)(
+      `a Service is reached by its variables, and by its names through the name server of the cluster${hasIptables ? '' : ' (skipped: no iptables)'}`,
+      async () => {
+        await using namespace = await machine.scene.namespace();
+        await using elsewhere = await machine.scene.namespace();
+        const web = await server(namespace, 'server');
+        const { spec } = await service(namespace, web);
+        const address = spec?.clusterIP ?? '';
+
+        // Pods made from now on have its variables, once the agent has seen it.
+        const named = { address: '$(WEB_SERVICE_HOST)', port: '$(WEB_SERVICE_PORT)' };
+        await expect
+          .poll(async () => ask(namespace, `variables-${Date.now()}`, named), { timeout: 60_000 })
+          .toMatch(/^GET \/variables-\d+ HTTP\/1\.1\n$/);
+
+        const records = join(machine.network.folder, 'records.json');
+        await writeFile(records, JSON.stringify({ [`web.${namespace.name}.svc.cluster.local.`]: [address] }));
+        await machine.runProgram('test/support/dns.ts', [records, '53']);
+        const names = ['web', `web.${namespace.name}`, `web.${namespace.name}.svc`];
+        for (const [index, name] of names.entries()) {
+          const pod = `name-${index}`;
+          expect(await ask(namespace, pod, { address: name, port: SERVICE_PORT })).toBe(`GET /${pod} HTTP/1.1\n`);
+        }
+        const far = { address: `web.${namespace.name}`, port: SERVICE_PORT };
+        expect(await ask(elsewhere, 'far', far)).toBe('GET /far HTTP/1.1\n');
+        expect(await ask(elsewhere, 'none', { address: 'web', port: SERVICE_PORT })).toBe('web: no such name\n');
       },
     );
 

@@ -1,6 +1,7 @@
 // A web server and a client over WasmEdge's socket extension:
 //   serve PORT [COUNT]     answers COUNT requests (default: for ever) with the method and path that it was sent
-//   get HOST PORT PATH     prints the answer's body; HOST is a name or an address
+//   serve6 PORT [COUNT]    the same, on IPv6 too
+//   get HOST PORT PATH     prints the answer's body; HOST is an address, or a name that has one of IPv4
 //   refuse HOST PORT       connects, which must fail, and prints the errno's name
 #include <errno.h>
 #include <stdint.h>
@@ -41,7 +42,7 @@ IMPORT(sock_getaddrinfo)(const char *node, uint32_t node_length, const char *ser
                          const struct addrinfo_entry *hints, struct addrinfo_entry **results, uint32_t most,
                          uint32_t *count);
 
-enum { INET4 = 1, STREAM = 2 };
+enum { INET4 = 1, INET6 = 2, STREAM = 2 };
 
 static void check(int32_t failure, const char *what) {
   if (failure == 0) return;
@@ -67,11 +68,13 @@ static void answer(int fd) {
   close(fd);
 }
 
-static int serve(uint32_t port, long count) {
-  uint8_t any[4] = {0};
-  struct address address = {any, sizeof any};
+static uint32_t bytes_of(int32_t family) { return family == INET4 ? 4 : 16; }
+
+static int serve(int32_t family, uint32_t port, long count) {
+  uint8_t any[16] = {0};
+  struct address address = {any, bytes_of(family)};
   int32_t fd, connection;
-  check(sock_open(INET4, STREAM, &fd), "open");
+  check(sock_open(family, STREAM, &fd), "open");
   check(sock_bind(fd, &address, port), "bind");
   check(sock_listen(fd, 16), "listen");
   printf("listening\n");
@@ -83,22 +86,24 @@ static int serve(uint32_t port, long count) {
   return 0;
 }
 
-/** The first IPv4 address of a name. */
-static void resolve(const char *name, uint8_t ip[4]) {
+/** The first address of a name; @returns its family: IPv6 for an address that is of it, else IPv4. */
+static int32_t resolve(const char *name, uint8_t ip[16]) {
   uint8_t data[26];
+  int32_t family = strchr(name, ':') == NULL ? INET4 : INET6;
   struct sockaddr_data addr = {0, sizeof data, data};
-  struct addrinfo_entry hints = {.family = INET4, .type = STREAM}, entry = {.addr = &addr}, *results = &entry;
+  struct addrinfo_entry hints = {.family = family, .type = STREAM}, entry = {.addr = &addr}, *results = &entry;
   uint32_t count;
   check(sock_getaddrinfo(name, strlen(name), "", 0, &hints, &results, 1, &count), name);
-  memcpy(ip, data + 2, 4);
+  memcpy(ip, data + (family == INET4 ? 2 : 6), bytes_of(family));
+  return family;
 }
 
 static int dial(const char *host, uint32_t port, int32_t *failure) {
-  uint8_t ip[4];
-  struct address address = {ip, sizeof ip};
+  uint8_t ip[16];
+  int32_t family = resolve(host, ip);
+  struct address address = {ip, bytes_of(family)};
   int32_t fd;
-  resolve(host, ip);
-  check(sock_open(INET4, STREAM, &fd), "open");
+  check(sock_open(family, STREAM, &fd), "open");
   *failure = sock_connect(fd, &address, port);
   return fd;
 }
@@ -120,7 +125,9 @@ static int get(const char *host, uint32_t port, const char *path) {
 
 int main(int argc, char **argv) {
   const char *command = argc > 1 ? argv[1] : "";
-  if (strcmp(command, "serve") == 0 && argc > 2) return serve(atoi(argv[2]), argc > 3 ? atol(argv[3]) : 0);
+  if (strncmp(command, "serve", 5) == 0 && argc > 2) {
+    return serve(command[5] == '6' ? INET6 : INET4, atoi(argv[2]), argc > 3 ? atol(argv[3]) : 0);
+  }
   if (strcmp(command, "get") == 0 && argc > 4) return get(argv[2], atoi(argv[3]), argv[4]);
   if (strcmp(command, "refuse") == 0 && argc > 3) {
     int32_t failure;
@@ -128,6 +135,6 @@ int main(int argc, char **argv) {
     printf("%s\n", failure == 0 ? "connected" : failure == EACCES ? "EACCES" : strerror(failure));
     return 0;
   }
-  fprintf(stderr, "usage: serve PORT [COUNT] | get HOST PORT PATH | refuse HOST PORT\n");
+  fprintf(stderr, "usage: serve|serve6 PORT [COUNT] | get HOST PORT PATH | refuse HOST PORT\n");
   return 2;
 }
