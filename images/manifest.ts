@@ -3,6 +3,7 @@ import { WasmletError } from '../base/errors.ts';
 import { LIMITS } from './limits.ts';
 import { isDigest } from './reference.ts';
 import type { ImageConfig } from './service.ts';
+import { stopSignalName } from './stop-signal.ts';
 
 export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
@@ -143,6 +144,11 @@ function optional<T>(type: z.ZodType<T>, absent: T) {
 
 const text = optional(z.string(), '');
 const strings = optional<readonly string[]>(z.array(z.string()), []);
+function stopSignal(given: string): Pick<ImageConfig, 'stopSignal'> {
+  const name = stopSignalName(given);
+  return name === undefined ? {} : { stopSignal: name };
+}
+
 const imageConfigSchema = z.object({
   os: text,
   architecture: text,
@@ -154,14 +160,16 @@ const imageConfigSchema = z.object({
         Env: strings,
         WorkingDir: text,
         User: text,
+        StopSignal: text,
         Labels: optional<Readonly<Record<string, string>>>(z.record(z.string(), z.string()), {}),
       })
-      .transform(({ Entrypoint, Cmd, Env, WorkingDir, User, Labels }): ImageConfig => ({
+      .transform(({ Entrypoint, Cmd, Env, WorkingDir, User, StopSignal, Labels }): ImageConfig => ({
         entrypoint: Entrypoint,
         cmd: Cmd,
         env: Env,
         workingDir: WorkingDir,
         user: User,
+        ...stopSignal(StopSignal),
         labels: Labels,
       })),
     NO_CONFIG,

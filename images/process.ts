@@ -10,6 +10,8 @@ export interface ProcessRequest {
   readonly envs: readonly { readonly key: string; readonly value: string }[];
   /** The value of HOSTNAME, unless image or pod set it. */
   readonly hostname: string;
+  /** As 'SIGTERM'; what is not given is left to the image. */
+  readonly stopSignal?: string | undefined;
   /** The image as the pod names it. */
   readonly reference?: string;
 }
@@ -19,6 +21,7 @@ export interface ImageProcess {
   readonly args: readonly string[];
   readonly workingDir: string;
   readonly envs: readonly { readonly key: string; readonly value: string }[];
+  readonly stopSignal?: string;
 }
 
 /**
@@ -26,7 +29,9 @@ export interface ImageProcess {
  * @throws WasmletError InvalidArgument when neither says what to run
  */
 export function resolveProcess(image: Image, request: ProcessRequest): ImageProcess {
+  const stopSignal = request.stopSignal ?? image.config.stopSignal;
   return {
+    ...(stopSignal === undefined ? {} : { stopSignal }),
     args: resolveCommand(image, request.command, request.args, request.reference),
     workingDir: request.workingDir || image.config.workingDir || '/',
     envs: mergeEnvs(request.hostname, image.config.env, request.envs),

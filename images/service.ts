@@ -11,6 +11,8 @@ export interface ImageConfig {
   readonly env: readonly string[];
   readonly workingDir: string;
   readonly user: string;
+  /** What a stop sends first, as 'SIGTERM'; absent: the image does not say. */
+  readonly stopSignal?: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 

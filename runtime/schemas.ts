@@ -125,6 +125,7 @@ export const containerConfig: z.ZodType<ContainerConfig> = z.object({
   stdin: z.boolean(),
   stdinOnce: z.boolean(),
   tty: z.boolean(),
+  stopSignal: text.exactOptional(),
   resources: linuxContainerResources,
   securityContext: linuxContainerSecurityContext.exactOptional(),
   network: guestNetwork.exactOptional(),
@@ -152,6 +153,7 @@ export const containerStatus: z.ZodType<ContainerStatus> = containerFields.exten
   message: text,
   logPath: text,
   mounts: z.array(mount),
+  stopSignal: text.exactOptional(),
 });
 
 export const containerStats: z.ZodType<ContainerStats> = z.object({

@@ -191,6 +191,8 @@ export interface ContainerConfig {
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
   readonly tty: boolean;
+  /** What a stop sends first: 'SIGUSR1', 'SIGRTMIN+3', …; without it SIGTERM. */
+  readonly stopSignal?: string;
   readonly resources: LinuxContainerResources;
   readonly securityContext?: LinuxContainerSecurityContext;
   /** Without it: no listening descriptors, any address to bind to, and neither loopback nor link-local ones to reach. */
@@ -222,6 +224,8 @@ export interface ContainerStatus extends Container {
   /** Absolute path of the current log file. */
   readonly logPath: string;
   readonly mounts: readonly Mount[];
+  /** What a stop sends first; absent from a supervisor of an older release. */
+  readonly stopSignal?: string;
 }
 
 export interface ContainerStats {

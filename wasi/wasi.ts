@@ -96,6 +96,8 @@ export interface WasiContext {
   readonly identity?: WasiIdentity;
   readonly hostname?: string;
   readonly signals?: SignalSource;
+  /** The signal that /dev/signal tells of, by its number in Preview 1; without it SIGTERM. */
+  readonly stopSignal?: number;
   /** Without it the guest has no sockets. */
   readonly network?: WasiNetwork;
 }

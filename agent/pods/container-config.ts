@@ -50,6 +50,7 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
       workingDir: container.workingDir ?? '',
       envs: input.envs.map(({ name, value }) => ({ key: name, value })),
       hostname: hostnameOf(pod),
+      stopSignal: container.lifecycle?.stopSignal,
       reference: container.image ?? '',
     }),
     mounts: input.mounts,

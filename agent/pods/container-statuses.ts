@@ -60,11 +60,16 @@ function fromRuntime(
 }
 
 /** What stands in the spec and is only repeated. */
-function declared(container: Container): Pick<ContainerStatus, 'resources' | 'allocatedResources' | 'volumeMounts'> {
+function declared(
+  container: Container,
+): Pick<ContainerStatus, 'resources' | 'allocatedResources' | 'volumeMounts' | 'stopSignal'> {
   const requests = container.resources?.requests;
+  const stopSignal = container.lifecycle?.stopSignal;
   const mounts = container.volumeMounts ?? [];
   return {
     resources: container.resources ?? {},
+    // KEP-4960: only where the API server knows the field; others would drop it.
+    ...(stopSignal === undefined ? {} : { stopSignal }),
     ...(requests ? { allocatedResources: requests } : {}),
     ...(mounts.length === 0
       ? {}

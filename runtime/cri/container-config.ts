@@ -7,6 +7,7 @@ import type * as service from '../service.ts';
 import type { CriContext } from './context.ts';
 import type { ContainerConfig, LinuxContainerResources, LinuxContainerSecurityContext } from './messages.ts';
 import type { RequestedMount } from './messages.ts';
+import { signalFromCri } from './signal.ts';
 
 /** The kubelet rotates logs itself, and says so by ReopenContainerLog. */
 const ROTATED_BY_CALLER: service.LogLimits = { maxSize: 0, maxFiles: 0 };
@@ -39,6 +40,7 @@ export async function containerConfig(
       workingDir: config.workingDir,
       envs: config.envs.map(({ key, value }) => ({ key, value: value.toString('utf8') })),
       hostname,
+      stopSignal: signalFromCri(config.stopSignal),
       reference: userSpecifiedImage,
     }),
     mounts: await Promise.all(config.mounts.map(prepareMount)),

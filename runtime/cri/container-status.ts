@@ -5,6 +5,7 @@ import type { CriContext } from './context.ts';
 import { containerId, sandboxId } from './ids.ts';
 import type { Container, ContainerFilter, ContainerStatus } from './messages.ts';
 import { knownOr } from './sandboxes.ts';
+import { signalToCri } from './signal.ts';
 import { nanoseconds } from './time.ts';
 
 /** A container's status as containerd reports it (internal/cri/server/container_status.go). */
@@ -25,6 +26,7 @@ export async function containerStatus(
     message: status.message,
     mounts: status.mounts,
     logPath: status.logPath,
+    stopSignal: signalToCri(status.stopSignal),
   };
 }
 

@@ -157,6 +157,8 @@ export interface ContainerConfig {
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
   readonly tty: boolean;
+  /** CRI's `Signal`: 'RUNTIME_DEFAULT', 'SIGUSR1', 'SIGRTMINPLUS3', … */
+  readonly stopSignal: string;
   readonly linux: {
     readonly resources: LinuxContainerResources | null;
     readonly securityContext: LinuxContainerSecurityContext | null;
@@ -200,6 +202,7 @@ export interface ContainerStatus extends Omit<Container, 'podSandboxId'> {
   readonly message: string;
   readonly mounts: readonly Mount[];
   readonly logPath: string;
+  readonly stopSignal: string;
 }
 
 export interface ContainerStatusRequest extends ByContainerId {

@@ -7,11 +7,12 @@ import type { OutputSink, WasiContext } from '../../wasi/wasi.ts';
 import { GuestTrap } from '../engine/engine.ts';
 import type { CompiledModule, Guest, HostImports } from '../engine/engine.ts';
 import { engineFor } from '../engine/index.ts';
+import { stopSignalNumber } from '../stop-signal.ts';
 import { findExecutable } from './executable.ts';
 import { takeIdentity } from './guest-identity.ts';
 import type { ContainerExit } from './exit-record.ts';
 import type { GuestStart } from './protocol.ts';
-import { processSignals } from './process-signals.ts';
+import { processSignals, stoppedBy } from './process-signals.ts';
 import { timeNow } from './timestamp.ts';
 
 /** 128 + SIGABRT, as a process ends that hits its own trap. */
@@ -44,6 +45,7 @@ function networkOf(module: CompiledModule, { network }: GuestStart, output: Gues
 }
 
 function contextOf(module: CompiledModule, start: GuestStart, output: GuestOutput): WasiContext {
+  const stopSignal = stopSignalNumber(start.stopSignal);
   return {
     args: start.args,
     env: start.env,
@@ -62,7 +64,8 @@ function contextOf(module: CompiledModule, start: GuestStart, output: GuestOutpu
     readonlyRoot: start.readonlyRoot ?? false,
     ...(start.identity === undefined ? {} : { identity: start.identity }),
     hostname: start.hostname ?? '',
-    signals: processSignals,
+    signals: stoppedBy(processSignals, stopSignal),
+    stopSignal,
     ...networkOf(module, start, output),
   };
 }

@@ -13,6 +13,8 @@ const NAMES = new Map<number, NodeJS.Signals>([
   [27, 'SIGWINCH'],
 ]);
 
+const TERM = 15;
+
 /**
  * What is sent to the host process is for its guest. As long as nobody listens a signal has its default, which ends a
  * process also while its guest computes.
@@ -25,3 +27,15 @@ export const processSignals: SignalSource = {
     return { [Symbol.dispose]: () => void process.off(name, deliver) };
   },
 };
+
+/**
+ * The same, where the signal that stops the container is another: SIGTERM is what always comes, for whatever the pod
+ * asks: it ends at once a guest that takes no signals, and Node lets neither SIGUSR1 nor those of faults through.
+ * @param stopSignal by its number in Preview 1
+ */
+export const stoppedBy = (source: SignalSource, stopSignal: number): SignalSource => ({
+  listen(signal, deliver) {
+    if (signal === stopSignal) return source.listen(TERM, deliver);
+    return signal === TERM ? undefined : source.listen(signal, deliver);
+  },
+});

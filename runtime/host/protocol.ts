@@ -42,6 +42,8 @@ export interface GuestStart {
   readonly readonlyRoot?: boolean;
   /** Whether it may import wasmlet_posix_v1; without a word of it, it may. */
   readonly posixExtension?: boolean;
+  /** What a stop of the container sends first, as pods name it; without it SIGTERM. */
+  readonly stopSignal?: string;
   /** What its sockets may do, if it has any. */
   readonly network?: Omit<WasiNetwork, 'report'>;
 }

@@ -7,6 +7,7 @@ import { START_ERROR_EXIT_CODE, writeExit } from '../host/exit-record.ts';
 import type { ContainerExit } from '../host/exit-record.ts';
 import type { GuestStart, HostStart } from '../host/protocol.ts';
 import { timeNow } from '../host/timestamp.ts';
+import { DEFAULT_STOP_SIGNAL } from '../stop-signal.ts';
 import type {
   Container,
   ContainerConfig,
@@ -186,6 +187,7 @@ export class ContainerEntry {
       directory: this.directory,
       logPath: this.logPath,
       logLimits: config.logLimits,
+      ...(config.stopSignal === undefined ? {} : { stopSignal: config.stopSignal }),
     };
   }
 
@@ -338,7 +340,8 @@ export class ContainerEntry {
   async stop(timeoutSeconds: number): Promise<void> {
     const host = this.host;
     if (!host) return;
-    if (timeoutSeconds > 0) {
+    if (timeoutSeconds > 0 && this.config.stopSignal !== 'SIGKILL') {
+      // Whatever the stop signal: the host tells its guest of that one, if it asked for it.
       this.#signal(host, 'SIGTERM');
       if (await this.#exitsWithin(timeoutSeconds * 1000)) return;
     }
@@ -407,6 +410,7 @@ export class ContainerEntry {
       message: exit?.message ?? '',
       logPath: this.logPath,
       mounts: this.config.mounts,
+      stopSignal: this.config.stopSignal ?? DEFAULT_STOP_SIGNAL,
     };
   }
 }

@@ -122,6 +122,10 @@ const GUESTS = {
   'web-c': ['c', 'c/web.c'],
   /** net/http on the first listening descriptor. */
   'web-go': ['go', 'go/web'],
+  /** `[sleep|compute]`: 'ready', then works until /dev/signal tells of a stop; 'signal N: cleaning up', exits with 0. */
+  'signals-c': ['c', 'c/signals.c'],
+  'signals-go': ['go', 'go/signals'],
+  'signals-as': ['assemblyscript', 'assemblyscript/signals.ts'],
   /** exit, ticker, cat, env, files, flood, sleep, panic: by its first argument. */
   'tools-go': ['go', 'go/tools'],
 } as const satisfies Record<string, readonly [Language, string]>;

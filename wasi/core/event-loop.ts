@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow } from './clocks.ts';
+import { onceSettled } from './settled.ts';
 
 /** How long a guest that calls blocking functions may go on before the event loop gets a turn. */
 const TURN_EVERY_NS = 10_000_000n;
@@ -28,22 +29,24 @@ export class EventLoop {
   }
 
   /**
-   * Waits until the monotonic clock shows `deadline` (undefined: without end) or the wake-up comes, whichever is
-   * first. Never returns before the deadline without a wake-up: Node's timers count from the start of the loop's turn,
-   * which is long past after a guest has computed, so the clock is read again.
+   * Waits until the monotonic clock shows `deadline` (undefined: without end) or one of the wake-ups is settled,
+   * whichever is first. Never returns before the deadline without a wake-up: Node's timers count from the start of the
+   * loop's turn, which is long past after a guest has computed, so the clock is read again.
    * @throws AbortError when disposed meanwhile
    */
-  async waitUntil(deadline: bigint | undefined, wakeUp?: Promise<unknown>): Promise<void> {
+  async waitUntil(deadline: bigint | undefined, ...wakeUps: readonly Promise<unknown>[]): Promise<void> {
     const wait = new AbortController();
     const signal = AbortSignal.any([wait.signal, this.#ended.signal]);
+    using listening = new DisposableStack();
+    const woken = Promise.withResolvers<true>();
+    for (const wakeUp of wakeUps) listening.use(onceSettled(wakeUp, () => woken.resolve(true)));
     try {
       for (;;) {
         const remaining = deadline === undefined ? undefined : deadline - monotonicNow();
         if (remaining !== undefined && remaining <= 0n) return;
-        const timer = sleep(timerFor(remaining), false, { signal });
-        const woken = wakeUp === undefined ? await timer : await Promise.race([timer, wakeUp.then(() => true)]);
+        const isWoken = await Promise.race([sleep(timerFor(remaining), false, { signal }), woken.promise]);
         this.#lastTurn = monotonicNow();
-        if (woken) return;
+        if (isWoken) return;
       }
     } finally {
       wait.abort();

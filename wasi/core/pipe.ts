@@ -1,3 +1,4 @@
+import { Changes } from './changes.ts';
 import { PosixError } from './posix-error.ts';
 import type { Input, Output } from './stdio.ts';
 
@@ -48,16 +49,8 @@ class Pipe {
   readonly ring = new Ring();
   readerOpen = true;
   writerOpen = true;
-  readonly #waiting: (() => void)[] = [];
-
-  /** Resolves when something about the pipe has changed. */
-  changed(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  tell(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
-  }
+  /** Of anything about it. */
+  readonly changes = new Changes();
 }
 
 class PipeReader implements Input {
@@ -77,19 +70,19 @@ class PipeReader implements Input {
   }
 
   readAhead(): Promise<void> | undefined {
-    return this.available() === undefined ? this.#pipe.changed() : undefined;
+    return this.available() === undefined ? this.#pipe.changes.next() : undefined;
   }
 
   take(views: readonly Uint8Array[]): number {
     let taken = 0;
     for (const view of views) taken += this.#pipe.ring.shift(view);
-    this.#pipe.tell();
+    this.#pipe.changes.tell();
     return taken;
   }
 
   close(): void {
     this.#pipe.readerOpen = false;
-    this.#pipe.tell();
+    this.#pipe.changes.tell();
   }
 }
 
@@ -109,7 +102,7 @@ class PipeWriter implements Output {
   }
 
   roomMade(): Promise<void> {
-    return this.#pipe.changed();
+    return this.#pipe.changes.next();
   }
 
   write(views: readonly Uint8Array[]): number {
@@ -124,7 +117,7 @@ class PipeWriter implements Output {
       room -= part.length;
       written += part.length;
     }
-    this.#pipe.tell();
+    this.#pipe.changes.tell();
     return written;
   }
 
@@ -134,7 +127,7 @@ class PipeWriter implements Output {
 
   close(): void {
     this.#pipe.writerOpen = false;
-    this.#pipe.tell();
+    this.#pipe.changes.tell();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { SignalSource } from '../wasi.ts';
+import { Changes } from './changes.ts';
 import { PosixError } from './posix-error.ts';
 import type { Input } from './stdio.ts';
 
@@ -28,8 +29,10 @@ const SIGNAL_BYTES = 4;
 export class Signals {
   readonly #source: SignalSource | undefined;
   readonly #listening = new Map<number, Disposable>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #arrivals = new Changes();
   #subscribed = 0;
+  /** How many open streams hear a signal. */
+  readonly #heard = new Map<number, number>();
   #pending = 0;
   #interrupts = false;
 
@@ -37,40 +40,65 @@ export class Signals {
     this.#source = source;
   }
 
+  /** The set that `subscribe` was last given. */
   get subscribed(): bigint {
     return BigInt(this.#subscribed >>> 0);
   }
 
   /**
-   * Replaces the set. What waits of a signal that is no longer in it is forgotten.
+   * Replaces the set. What waits of a signal that nobody takes any more is forgotten.
    * @param set bit n: signal n
    * @throws PosixError EINVAL for a signal that cannot be subscribed to
    */
   subscribe(set: bigint): void {
     if ((set & ~BigInt(SUBSCRIBABLE)) !== 0n) throw new PosixError('EINVAL');
     this.#subscribed = Number(set);
-    this.#pending &= this.#subscribed;
-    for (const signal of Object.values(SIGNAL)) {
-      const wanted = (this.#subscribed & (1 << signal)) !== 0;
-      if (wanted && !this.#listening.has(signal)) this.#listen(signal);
-      if (!wanted) {
-        this.#listening.get(signal)?.[Symbol.dispose]();
+    this.#listen();
+  }
+
+  /** Subscribes to one signal beside that set, until disposed of. */
+  #hear(signal: number): Disposable {
+    this.#heard.set(signal, (this.#heard.get(signal) ?? 0) + 1);
+    this.#listen();
+    const stack = new DisposableStack();
+    stack.defer(() => {
+      this.#heard.set(signal, (this.#heard.get(signal) ?? 1) - 1);
+      this.#listen();
+    });
+    return stack;
+  }
+
+  /** Opens a stream of the signals that wait; while it is open `signal` does. */
+  open(signal: number): SignalInput {
+    return new SignalInput(this, this.#hear(signal));
+  }
+
+  #takes(signal: number): boolean {
+    return (this.#subscribed & (1 << signal)) !== 0 || (this.#heard.get(signal) ?? 0) > 0;
+  }
+
+  /** Listens to what the guest takes, and to nothing else. */
+  #listen(): void {
+    for (let signal = 1; signal <= LAST_SIGNAL; signal++) {
+      const listening = this.#listening.get(signal);
+      if (this.#takes(signal)) {
+        if (listening !== undefined) continue;
+        const begun = this.#source?.listen(signal, () => void this.raise(signal));
+        if (begun !== undefined) this.#listening.set(signal, begun);
+      } else {
+        this.#pending &= ~(1 << signal);
+        listening?.[Symbol.dispose]();
         this.#listening.delete(signal);
       }
     }
   }
 
-  #listen(signal: number): void {
-    const listening = this.#source?.listen(signal, () => void this.raise(signal));
-    if (listening !== undefined) this.#listening.set(signal, listening);
-  }
-
-  /** Lets a signal come. @returns false when the guest has not subscribed to it: its default is to happen */
+  /** Lets a signal come. @returns false when the guest does not take it: its default is to happen */
   raise(signal: number): boolean {
-    if ((this.#subscribed & (1 << signal)) === 0) return false;
+    if (!this.#takes(signal)) return false;
     this.#pending |= 1 << signal;
     this.#interrupts = true;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#arrivals.tell();
     return true;
   }
 
@@ -98,12 +126,14 @@ export class Signals {
 
   /** Resolves when the next signal comes. */
   arrival(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return this.#arrivals.next();
   }
 
   /** Ends listening. */
   [Symbol.dispose](): void {
-    this.subscribe(0n);
+    this.#subscribed = 0;
+    this.#heard.clear();
+    this.#listen();
   }
 }
 
@@ -114,9 +144,12 @@ export class SignalInput implements Input {
   readonly tty = false;
   nonblocking = false;
   readonly #signals: Signals;
+  readonly #subscription: Disposable | undefined;
 
-  constructor(signals: Signals) {
+  /** @param subscription what ends when no descriptor is left */
+  constructor(signals: Signals, subscription?: Disposable) {
     this.#signals = signals;
+    this.#subscription = subscription;
   }
 
   available(): number | undefined {
@@ -133,5 +166,9 @@ export class SignalInput implements Input {
     view.fill(0, 0, SIGNAL_BYTES);
     view[0] = this.#signals.take();
     return SIGNAL_BYTES;
+  }
+
+  close(): void {
+    this.#subscription?.[Symbol.dispose]();
   }
 }

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAX_DESCRIPTORS } from '../core/descriptor-table.ts';
 import { PIPE_CAPACITY } from '../core/pipe.ts';
-import { INHERITED_RIGHTS } from '../preview1/abi.ts';
+import { INHERITED_RIGHTS, RIGHT } from '../preview1/abi.ts';
 import { Sandbox, TestGuest } from '../preview1/test-guest.ts';
 import { WasiExit, type SignalSource } from '../wasi.ts';
 
@@ -340,6 +340,83 @@ describe('signals', () => {
       if (guest.u32() === TERM) return;
     }
     throw new Error('the signal never came');
+  });
+
+  describe('from /dev/signal', () => {
+    const open = (stopSignal?: number, fdflags = 0): number => {
+      guest[Symbol.dispose]();
+      const root = sandbox.folder('root');
+      guest = new TestGuest({ root, signals, systemFiles: true, ...(stopSignal === undefined ? {} : { stopSignal }) });
+      const fd = guest.open('dev/signal', { rights: RIGHT.FD_READ | RIGHT.POLL_FD_READWRITE, fdflags });
+      if (typeof fd !== 'number') throw new Error(fd);
+      return fd;
+    };
+    const read = (fd: number): Promise<string> => guest.wait('fd_read', fd, ...guest.iovec(BUFFER, 4), OUT);
+
+    test('are SIGTERM, and wait as long as it is open', async () => {
+      const fd = open();
+      expect([...signals.listeners.keys()]).toEqual([TERM]);
+      const reading = read(fd);
+      signals.send(TERM);
+      expect(await reading).toBe('ok');
+      expect(guest.u32(BUFFER)).toBe(TERM);
+      expect(guest.call('fd_close', fd)).toBe('ok');
+      expect([...signals.listeners.keys()]).toEqual([]);
+    });
+
+    test('are the one that stops this container', () => {
+      open(USR1);
+      expect([...signals.listeners.keys()]).toEqual([USR1]);
+    });
+
+    test('are polled for, and interrupt what waits beside it', async () => {
+      const fd = open();
+      const polling = guest.wait(
+        'poll_oneoff',
+        ...subscribe({ type: 1, fd }, { type: 0, timeoutNs: 3_600_000_000_000n }),
+      );
+      await new Promise(setImmediate);
+      signals.send(TERM);
+      expect(await polling).toBe('ok');
+      expect([guest.u32(OUT), guest.bytes[4096 + 10]]).toEqual([1, 1]);
+      expect(await guest.wait('poll_oneoff', ...subscribe({ type: 0, timeoutNs: 3_600_000_000_000n }))).toBe('EINTR');
+      expect(await read(fd)).toBe('ok');
+    });
+
+    test('are found by a guest that computes and looks without waiting', async () => {
+      const fd = open(TERM, 4);
+      expect(await read(fd)).toBe('EAGAIN');
+      setTimeout(() => signals.send(TERM), 5);
+      let result = 'EAGAIN';
+      for (let asked = 0; asked < 1e7 && result === 'EAGAIN'; asked++) result = await read(fd);
+      expect(result).toBe('ok');
+    });
+
+    test('wait as long as any of its descriptors is open, and beside what was subscribed to', () => {
+      const fd = open();
+      expect(guest.call('fd_dup', fd, OUT)).toBe('ok');
+      const copy = guest.u32();
+      subscribeTo(HUP);
+      guest.call('fd_close', fd);
+      expect([...signals.listeners.keys()].toSorted((a, b) => a - b)).toEqual([HUP, TERM]);
+      guest.call('fd_close', copy);
+      expect([...signals.listeners.keys()]).toEqual([HUP]);
+    });
+
+    test('are only read', () => {
+      open();
+      expect(guest.open('dev/signal', { rights: RIGHT.FD_READ | RIGHT.FD_WRITE })).toBe('EACCES');
+    });
+  });
+
+  test('leave nothing behind with what waits for them again and again', async () => {
+    subscribeTo(TERM);
+    const { signals: waiting } = guest.wasi.state;
+    const arrival = waiting.arrival();
+    for (let round = 0; round < 5; round++) {
+      expect(await guest.wait('poll_oneoff', ...subscribe({ type: 0, timeoutNs: 1n }))).toBe('ok');
+    }
+    expect(waiting.arrival()).toBe(arrival);
   });
 
   test('are left alone once the guest is gone', () => {

@@ -1,20 +1,17 @@
 import { PosixError } from '../core/posix-error.ts';
-import { SignalInput, Signals } from '../core/signals.ts';
+import { SignalInput } from '../core/signals.ts';
 import { STDIN_RIGHTS } from '../preview1/abi.ts';
 import { plain, suspending, type Preview1Functions } from '../preview1/function.ts';
 import { raise } from '../preview1/process.ts';
 import type { Preview1State } from '../preview1/state.ts';
 import { OWN_PID } from './identity.ts';
 
-const signalsOf = (state: Preview1State): Signals => (state.signals ??= new Signals(state.context.signals));
-
 /** Signals that the guest takes itself. */
 export function signalFunctions(state: Preview1State): Preview1Functions {
-  const { memory, eventLoop, descriptors } = state;
+  const { memory, eventLoop, descriptors, signals } = state;
   return {
     /** Begins and ends to take signals oneself. */
     signal_subscribe: plain((set: bigint, oldOut: number) => {
-      const signals = signalsOf(state);
       if (oldOut !== 0) memory.check(oldOut, 8);
       const old = signals.subscribed;
       signals.subscribe(BigInt.asUintN(64, set));
@@ -23,15 +20,15 @@ export function signalFunctions(state: Preview1State): Preview1Functions {
     /** Takes one that waits. Lets the event loop turn when that is due: only then does a signal come. */
     signal_take: suspending((out: number) => {
       memory.check(out, 4);
-      const take = (): void => memory.setU32(out, state.signals?.take() ?? 0);
-      if (state.signals?.pending !== true && eventLoop.turnIsDue()) return eventLoop.turn().then(take);
+      const take = (): void => memory.setU32(out, signals.take());
+      if (!signals.pending && eventLoop.turnIsDue()) return eventLoop.turn().then(take);
       take();
       return undefined;
     }),
     /** A descriptor that signals are read from. */
     signal_fd: plain((out: number) => {
       memory.check(out, 4);
-      const object = new SignalInput(signalsOf(state));
+      const object = new SignalInput(signals);
       memory.setU32(out, descriptors.insert({ object, rightsBase: STDIN_RIGHTS, rightsInheriting: 0, flags: 0 }));
     }),
     /** kill(2); WASIX' name. */

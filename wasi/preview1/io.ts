@@ -35,8 +35,16 @@ function read(state: Preview1State, descriptor: Descriptor, pointer: number, cou
   if (object.kind === 'file') return object.read(views);
   if (views.every((view) => view.length === 0)) return 0;
   if (object.readAhead() === undefined) return object.take(views);
-  if (object.nonblocking) throw new PosixError('EAGAIN');
-  return readSlowly(state, object, pointer, count);
+  if (!object.nonblocking) return readSlowly(state, object, pointer, count);
+  if (!state.eventLoop.turnIsDue()) throw new PosixError('EAGAIN');
+  return readAfterTurn(state, object, pointer, count);
+}
+
+/** Input and signals only come by a turn of the event loop, so a guest that looks for them in a loop gets one. */
+async function readAfterTurn(state: Preview1State, object: Input, pointer: number, count: number): Promise<number> {
+  await state.eventLoop.turn();
+  if (object.readAhead() !== undefined) throw new PosixError('EAGAIN');
+  return object.take(iovecs(state.memory, pointer, count));
 }
 
 const receivedLength = (got: Received | Promise<Received>): number | Promise<number> =>
@@ -46,8 +54,8 @@ const receivedLength = (got: Received | Promise<Received>): number | Promise<num
 async function readSlowly(state: Preview1State, object: Input, pointer: number, count: number): Promise<number> {
   const { memory, eventLoop, signals } = state;
   for (let wait = object.readAhead(); wait !== undefined; wait = object.readAhead()) {
-    signals?.throwIfInterrupted();
-    await eventLoop.waitUntil(undefined, signals === undefined ? wait : Promise.race([wait, signals.arrival()]));
+    signals.throwIfInterrupted();
+    await eventLoop.waitUntil(undefined, wait, signals.arrival());
   }
   return object.take(iovecs(memory, pointer, count));
 }

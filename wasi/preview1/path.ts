@@ -4,8 +4,9 @@ import type { Location } from '../core/files/tree.ts';
 import type { LastLink } from '../core/files/walk.ts';
 import type { GuestMemory } from '../core/guest-memory.ts';
 import { PosixError } from '../core/posix-error.ts';
-import { DIRECTORY_RIGHTS, FILE_RIGHTS, LOOKUP_FOLLOW, OFLAG, RIGHT, rightsFrom } from './abi.ts';
-import { directoryOf, duplicate, requireRights } from './descriptor.ts';
+import { SIGNAL } from '../core/signals.ts';
+import { DIRECTORY_RIGHTS, FDFLAG, FILE_RIGHTS, LOOKUP_FOLLOW, OFLAG, RIGHT, rightsFrom, STDIN_RIGHTS } from './abi.ts';
+import { directoryOf, duplicate, requireRights, type Descriptor } from './descriptor.ts';
 import { writeModeOf } from './fd.ts';
 import { newTimes, setFilestat } from './filestat.ts';
 import { oftenFailing, type Preview1Functions } from './function.ts';
@@ -51,7 +52,8 @@ function openOptions(base: number, oflags: number, fdflags: number): OpenOptions
 /**
  * WASI Preview 1, `path_open`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_open
  */
-function pathOpen({ memory, descriptors, tree }: Preview1State): Preview1Functions {
+function pathOpen(state: Preview1State): Preview1Functions {
+  const { memory, descriptors, tree } = state;
   const open = (
     fd: number,
     lookup: number,
@@ -84,12 +86,23 @@ function pathOpen({ memory, descriptors, tree }: Preview1State): Preview1Functio
       memory.setU32(out, duplicate(descriptors, object.number));
       return;
     }
+    if (object.kind === 'signals') {
+      memory.setU32(out, descriptors.insert(openSignals(state, fdflags)));
+      return;
+    }
     const rightsBase = base & (object.kind === 'directory' ? DIRECTORY_RIGHTS : FILE_RIGHTS);
     const flags = object.kind === 'directory' ? 0 : fdflags;
     const rightsInheriting = object.kind === 'directory' ? inheriting : 0;
     memory.setU32(out, descriptors.insert({ object, rightsBase, rightsInheriting, flags }));
   };
   return { path_open: oftenFailing(open) };
+}
+
+/** /dev/signal: SIGTERM, or what stops this container in its place, waits to be read as long as it is open. */
+function openSignals({ signals, context }: Preview1State, fdflags: number): Descriptor {
+  const object = signals.open(context.stopSignal ?? SIGNAL.TERM);
+  object.nonblocking = (fdflags & FDFLAG.NONBLOCK) !== 0;
+  return { object, rightsBase: STDIN_RIGHTS, rightsInheriting: 0, flags: fdflags };
 }
 
 function entryFunctions({ memory, tree }: Preview1State, locate: Locate): Preview1Functions {

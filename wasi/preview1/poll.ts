@@ -137,8 +137,7 @@ function report(memory: GuestMemory, subscriptions: readonly Subscription[], out
 }
 
 async function wait({ eventLoop, signals }: Preview1State, subscriptions: readonly Subscription[]): Promise<void> {
-  const wakeUps: Promise<void>[] = [];
-  if (signals !== undefined) wakeUps.push(signals.arrival());
+  const wakeUps: Promise<void>[] = [signals.arrival()];
   let earliest: bigint | undefined;
   for (const { deadline, wakeUp } of subscriptions) {
     if (deadline !== undefined && (earliest === undefined || deadline < earliest)) earliest = deadline;
@@ -146,7 +145,7 @@ async function wait({ eventLoop, signals }: Preview1State, subscriptions: readon
     if (moment !== undefined) wakeUps.push(moment);
     else if (wakeUp !== undefined) return;
   }
-  await eventLoop.waitUntil(earliest, wakeUps.length === 0 ? undefined : Promise.race(wakeUps));
+  await eventLoop.waitUntil(earliest, ...wakeUps);
 }
 
 /** Whether waiting is needed: starts reading ahead, as only that tells whether there is input. */
@@ -167,7 +166,7 @@ export function pollFunction(state: Preview1State, layout: SubscriptionLayout = 
     // Input that has arrived is only seen by a turn of the event loop.
     await eventLoop.turn();
     while (nothingReady(subscriptions)) {
-      state.signals?.throwIfInterrupted();
+      state.signals.throwIfInterrupted();
       await wait(state, subscriptions);
     }
     memory.setU32(countOut, report(memory, subscriptions, out));

@@ -14,7 +14,7 @@ const STOPPING: readonly number[] = [SIGNAL.STOP, SIGNAL.TSTP, SIGNAL.TTIN, SIGN
 /** Lets a signal come to the guest: it waits to be taken, or does what it does to a program that does not handle it. */
 export function raise(state: Preview1State, signal: number): void {
   if (signal < 0 || signal > LAST_SIGNAL) throw new PosixError('EINVAL');
-  if (state.signals?.raise(signal) === true) return;
+  if (state.signals.raise(signal)) return;
   if (IGNORED.includes(signal)) return;
   if (STOPPING.includes(signal)) throw new PosixError('ENOTSUP');
   throw new WasiExit(128 + (signal < FIRST_AFTER_STKFLT ? signal : signal + 1));

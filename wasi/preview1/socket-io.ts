@@ -47,9 +47,8 @@ async function trySlowly<T>(
     const done = attempt();
     if (done !== undefined) return done;
     if (socket.nonblocking || (deadline !== undefined && monotonicNow() >= deadline)) throw new PosixError('EAGAIN');
-    signals?.throwIfInterrupted();
-    const changed = socket.changed();
-    await eventLoop.waitUntil(deadline, signals === undefined ? changed : Promise.race([changed, signals.arrival()]));
+    signals.throwIfInterrupted();
+    await eventLoop.waitUntil(deadline, socket.changed(), signals.arrival());
   }
 }
 

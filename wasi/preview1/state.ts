@@ -5,7 +5,7 @@ import { deviceNodes } from '../core/files/devices.ts';
 import { procNodes } from '../core/files/proc.ts';
 import { FileTree } from '../core/files/tree.ts';
 import { GuestMemory } from '../core/guest-memory.ts';
-import type { Signals } from '../core/signals.ts';
+import { Signals } from '../core/signals.ts';
 import { InputStream, OutputStream } from '../core/stdio.ts';
 import { Network } from '../sockets/network.ts';
 import { TcpSocket } from '../sockets/tcp-socket.ts';
@@ -21,8 +21,8 @@ export interface Preview1State {
   readonly descriptors: DescriptorTable<Descriptor>;
   readonly realtime: RealtimeClock;
   readonly eventLoop: EventLoop;
-  /** Set while the guest takes signals itself. */
-  signals?: Signals;
+  /** Those that the guest takes itself. */
+  readonly signals: Signals;
   /** Undefined for a guest that has no sockets. */
   readonly network: Network | undefined;
 }
@@ -58,14 +58,22 @@ export function createState(context: WasiContext): Preview1State {
     flags: 0,
     preopen: '/',
   });
-  const memory = new GuestMemory();
-  return { context, memory, tree, descriptors, network, realtime: new RealtimeClock(), eventLoop: new EventLoop() };
+  return {
+    context,
+    memory: new GuestMemory(),
+    tree,
+    descriptors,
+    network,
+    realtime: new RealtimeClock(),
+    eventLoop: new EventLoop(),
+    signals: new Signals(context.signals),
+  };
 }
 
 /** Closes every descriptor and mount, and ends what waits. */
 export function disposeState(state: Preview1State): void {
   state.eventLoop[Symbol.dispose]();
-  state.signals?.[Symbol.dispose]();
+  state.signals[Symbol.dispose]();
   for (const descriptor of state.descriptors) closeDescriptor(descriptor);
   state.tree[Symbol.dispose]();
 }

@@ -1,6 +1,6 @@
 import type { BoundSocket, Server, Socket } from 'node:net';
 import { fromNode, type Family, type SocketAddress } from './address.ts';
-import type { Changes } from './changes.ts';
+import type { Changes } from '../core/changes.ts';
 import { socketError, type SocketError } from './errors.ts';
 import type { Network } from './network.ts';
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { fromNode, type Family, type SocketAddress } from './address.ts';
-import type { Changes } from './changes.ts';
+import type { Changes } from '../core/changes.ts';
 import { socketError, SocketError, type SocketErrorCode } from './errors.ts';
 import type { Network } from './network.ts';
 import { RECEIVE_BUFFER, SEND_BUFFER, type SocketOptions } from './options.ts';

@@ -9,7 +9,7 @@ import {
   type Family,
   type SocketAddress,
 } from './address.ts';
-import { Changes } from './changes.ts';
+import { Changes } from '../core/changes.ts';
 import { socketError, SocketError, type SocketErrorCode } from './errors.ts';
 import type { Network } from './network.ts';
 import { RECEIVE_BUFFER, SEND_BUFFER, SocketOptions } from './options.ts';

@@ -79,7 +79,7 @@ function readGuestFile({ tree }: Preview1State, path: string): string | undefine
   const mode = { append: false, dsync: false, sync: false };
   try {
     const file = tree.open({ directory: tree.root, path }, 'follow', { ...options, ...mode });
-    if (file.kind === 'stream') return undefined;
+    if (file.kind === 'stream' || file.kind === 'signals') return undefined;
     try {
       if (file.kind !== 'file') return undefined;
       const bytes = new Uint8Array(Math.min(MAX_FILE, Number(file.stat().size)));

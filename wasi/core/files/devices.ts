@@ -32,14 +32,15 @@ const DEVICES: Readonly<Record<string, Device>> = {
 const STREAMS = ['stdin', 'stdout', 'stderr'];
 
 /**
- * What every container finds in /dev (OCI runtime specification, config-linux, default devices), by name. None of them
- * reaches a device of the machine.
+ * What every container finds in /dev (OCI runtime specification, config-linux, default devices), by name, and our own
+ * /dev/signal. None of them reaches a device of the machine.
  */
 export function deviceNodes(): ReadonlyMap<string, VirtualNode> {
   const nodes = new Map<string, VirtualNode>();
   for (const [name, device] of Object.entries(DEVICES)) {
     nodes.set(name, { type: 'character', open: () => ({ ...device, size: 0n }) });
   }
+  nodes.set('signal', { type: 'character', signals: true });
   for (const [stream, name] of STREAMS.entries()) nodes.set(name, { type: 'character', stream });
   return nodes;
 }

@@ -23,7 +23,12 @@ export interface OpenedStream {
   readonly number: number;
 }
 
-export type Opened = RegularFile | Directory | OpenedStream;
+/** /dev/signal. */
+export interface OpenedSignals {
+  readonly kind: 'signals';
+}
+
+export type Opened = RegularFile | Directory | OpenedStream | OpenedSignals;
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC } = constants;
 /** Before the guest's umask. */
@@ -78,10 +83,19 @@ function openMountedFile(mount: Mount, place: Place, options: OpenOptions): Open
   return new OpenFile(fd, access, options, mount.readonly);
 }
 
-function openVirtual(node: VirtualNode, ino: bigint, place: Place, options: OpenOptions): VirtualFile | OpenedStream {
+function openVirtual(
+  node: VirtualNode,
+  ino: bigint,
+  place: Place,
+  options: OpenOptions,
+): VirtualFile | OpenedStream | OpenedSignals {
   if (options.directory || place.mustBeDirectory) throw new PosixError('ENOTDIR');
   if (options.create && options.exclusive) throw new PosixError('EEXIST');
   if ('stream' in node) return { kind: 'stream', number: node.stream };
+  if ('signals' in node) {
+    if (options.write || options.truncate) throw new PosixError('EACCES');
+    return { kind: 'signals' };
+  }
   const content = node.open();
   if (content.write === undefined && (options.write || options.truncate)) throw new PosixError('EACCES');
   return new VirtualFile(content, virtualStat(node.type, ino));

@@ -37,7 +37,20 @@ afterEach(() => {
 describe('/dev', () => {
   test('lists the devices of every container, and what is mounted there', () => {
     expect(guest.list('dev')).toEqual(
-      ['.', '..', 'full', 'null', 'random', 'stderr', 'stdin', 'stdout', 'termination-log', 'urandom', 'zero'].sort(),
+      [
+        '.',
+        '..',
+        'full',
+        'null',
+        'random',
+        'signal',
+        'stderr',
+        'stdin',
+        'stdout',
+        'termination-log',
+        'urandom',
+        'zero',
+      ].sort(),
     );
     expect(guest.stat('dev')).toMatchObject({ type: FILETYPE.directory });
     expect(guest.stat('dev/null')).toMatchObject({ type: FILETYPE.character, size: 0 });

@@ -15,7 +15,9 @@ export interface VirtualContent {
 export type VirtualNode =
   | { readonly type: Extract<FileType, 'character' | 'file'>; open(): VirtualContent }
   /** Whatever the guest's descriptor of this number stands for, as /dev/stdout. */
-  | { readonly type: 'character'; readonly stream: number };
+  | { readonly type: 'character'; readonly stream: number }
+  /** The signals that the guest takes itself. */
+  | { readonly type: 'character'; readonly signals: true };
 
 /** What is told of such a file; its times are not kept. */
 export const virtualStat = (type: FileType, ino: bigint): FileStat => ({
