@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -148,6 +149,25 @@ export class NetworkedRuntime implements AsyncDisposable {
 
   readonly #ids: string[] = [];
 
+  /** How many processes there are of it, what descriptors its supervisor has open, and its files. */
+  holdings(): { processes: number; descriptors: Record<string, number>; files: string[] } {
+    const descriptors: Record<string, number> = {};
+    for (const link of linksIn(`/proc/${this.#child?.pid}/fd`)) {
+      // 'socket:[123]', 'anon_inode:[eventpoll]', '/path'
+      const kind = link.replace(/\[\d+\]$/, '');
+      descriptors[kind] = (descriptors[kind] ?? 0) + 1;
+    }
+    const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+    const processes = pids.filter((pid) => linkAt(`/proc/${pid}/cwd`).startsWith(join(this.root, 'run'))).length;
+    const files = readdirSync(this.root, { recursive: true, encoding: 'utf8' });
+    // The one host that waits is another one each time.
+    return {
+      processes,
+      descriptors,
+      files: files.map((path) => path.replace(/[0-9a-f]{16}\.(sock|stderr)$/, '$1')).toSorted(),
+    };
+  }
+
   /** What it has logged. */
   log(): string {
     return readFileSync(join(this.root, 'log'), 'utf8');
@@ -242,3 +262,14 @@ export class NetworkedRuntime implements AsyncDisposable {
     await this.stop('SIGTERM');
   }
 }
+
+function linkAt(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    // The process has ended, or the descriptor was closed.
+    return '';
+  }
+}
+
+const linksIn = (folder: string): string[] => readdirSync(folder).map((name) => linkAt(join(folder, name)));
