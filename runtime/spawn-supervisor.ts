@@ -36,8 +36,8 @@ export async function startSupervisor(options: ConnectRuntimeOptions): Promise<R
     const connection = await RuntimeConnection.open(socket);
     if (connection) return connection;
     if (deadline.aborted || child.state === 'failed') break;
-    // It found another, which answers nobody: one that is about to end.
-    if (child.state === 'stepped back') child = start();
+    // It found another, which answers nobody and so is about to end; or somebody has killed it.
+    if (child.state === 'gone') child = start();
     await delay(RETRY_MS);
   }
   const log = await readFile(logPath, 'utf8').catch(() => '');
@@ -60,9 +60,9 @@ function supervisorArguments(options: ConnectRuntimeOptions): string[] {
 /** What a supervisor may know of its agent's environment: nothing that could be a secret. */
 const KEPT_VARIABLES = ['PATH', 'TZ', 'LANG', 'TMPDIR', 'ESBUILD_BINARY_PATH'];
 
-/** One that ends with 0 found another supervisor. */
 interface StartedSupervisor {
-  state: 'running' | 'stepped back' | 'failed';
+  /** 'gone': it found another supervisor, or was ended by a signal. 'failed': its log says why. */
+  state: 'running' | 'gone' | 'failed';
 }
 
 function spawnDetached(args: string[], root: string, logPath: string): StartedSupervisor {
@@ -77,7 +77,7 @@ function spawnDetached(args: string[], root: string, logPath: string): StartedSu
       stdio: ['ignore', 'ignore', log],
     });
     child.on('error', () => (result.state = 'failed'));
-    child.on('exit', (code) => (result.state = code === 0 ? 'stepped back' : 'failed'));
+    child.on('exit', (code) => (result.state = code === 0 || code === null ? 'gone' : 'failed'));
     child.unref();
   } finally {
     closeSync(log);
