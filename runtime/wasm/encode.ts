@@ -1,3 +1,5 @@
+import { heapOf, isNullable, isRef, typeIndexOf, type ValueType } from './types.ts';
+
 /** Writing of the binary format: only what the rewriter and tests need. */
 
 const HEADER = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
@@ -28,6 +30,14 @@ export function signed(value: number | bigint): number[] {
 export function encodeName(name: string): number[] {
   const bytes = Buffer.from(name);
   return [...u32(bytes.length), ...bytes];
+}
+
+/** A value type, as type-reader.ts reads it. */
+export function encodeValueType(type: ValueType): number[] {
+  if (!isRef(type)) return [type];
+  const heap = heapOf(type);
+  const index = typeIndexOf(heap);
+  return [isNullable(type) ? 0x63 : 0x64, ...(index === undefined ? [heap & 0x7f] : signed(index))];
 }
 
 /** A module of sections, each a number and its content; they are written in the order given. */

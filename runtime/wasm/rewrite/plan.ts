@@ -1,0 +1,47 @@
+import { u32 } from '../encode.ts';
+import type { Module } from '../module.ts';
+import { instruction } from './assembler.ts';
+import { HOOKS } from './names.ts';
+
+/** Indices of what is added: behind all that the module has, so that nothing of its own is renumbered. */
+export interface Plan {
+  readonly yieldType: number;
+  readonly growType: number;
+  /** The first type free for the functions added. */
+  readonly firstType: number;
+  /** The function that calls the yield hook; the others that are added follow it. */
+  readonly yieldFunction: number;
+  readonly hooksTable: number;
+  readonly epochMemory: number;
+  /** A check: `(if (i32.load EPOCH (i32.const 0)) (then (call YIELD)))`. It leaves the operands alone. */
+  readonly check: Uint8Array;
+}
+
+/** In a memarg's alignment: a memory index follows (multi-memory). */
+const HAS_MEMORY_INDEX = 0x40;
+const WORD_ALIGNMENT = 2;
+
+export function planFor(module: Module): Plan {
+  const yieldFunction = module.functions.length;
+  const epochMemory = module.memories.length;
+  return {
+    yieldType: module.types.length,
+    growType: module.types.length + 1,
+    firstType: module.types.length + 2,
+    yieldFunction,
+    hooksTable: module.tables.length,
+    epochMemory,
+    check: Uint8Array.from([
+      ...instruction('i32.const', 0),
+      ...[...instruction('i32.load'), WORD_ALIGNMENT | HAS_MEMORY_INDEX, ...u32(epochMemory), 0],
+      ...instruction('if'),
+      ...instruction('call', yieldFunction),
+      ...instruction('end'),
+    ]),
+  };
+}
+
+/** The body of the function that calls the yield hook. */
+export function yieldBody({ yieldType, hooksTable }: Plan): number[] {
+  return [...instruction('i32.const', HOOKS.yield), ...instruction('call_indirect', yieldType, hooksTable)];
+}
