@@ -22,6 +22,7 @@ describe('the published bundle', () => {
       'cli.mjs',
       'host.cjs',
       'pull-worker.mjs',
+      'rewrite-worker.mjs',
       'supervisor.mjs',
     ]);
   });

@@ -20,6 +20,7 @@ const ENTRY_POINTS = [
   { entry: 'agent/cli.ts', output: 'cli.mjs', executable: true },
   { entry: 'runtime/supervisor/main.ts', output: 'supervisor.mjs', executable: false },
   { entry: 'images/worker.ts', output: 'pull-worker.mjs', executable: false },
+  { entry: 'runtime/supervisor/shared/worker.ts', output: 'rewrite-worker.mjs', executable: false },
 ] as const;
 
 /** Files that the bundles read as they are. */

@@ -23,6 +23,8 @@ export interface ConnectRuntimeOptions {
   readonly defaultHandler: string;
   /** Whether guests may import wasmlet_posix_v1 (docs/wasi-posix.md); default: they may. */
   readonly posixExtension?: boolean;
+  /** Containers that share one host process at the most, where their handler's isolation is 'shared'; default 250. */
+  readonly maxContainersPerHost?: number;
   /** Where CNI's configuration and plugins are (docs/network.md); without it pods share the node's network. */
   readonly cni?: { readonly confDir: string; readonly binDir: string };
   /** Leaves the supervisor configured as it is: for who only looks, or acts on what runs. Default false. */
@@ -93,8 +95,14 @@ class RuntimeClient implements RuntimeService {
   }
 
   async #configure(connection: RuntimeConnection): Promise<void> {
-    const { handlers, defaultHandler, posixExtension = true, cni } = this.#options;
-    const configuration = { handlers: { ...handlers }, defaultHandler, posixExtension, ...(cni ? { cni } : {}) };
+    const { handlers, defaultHandler, posixExtension = true, maxContainersPerHost, cni } = this.#options;
+    const configuration = {
+      handlers: { ...handlers },
+      defaultHandler,
+      posixExtension,
+      ...(maxContainersPerHost === undefined ? {} : { maxContainersPerHost }),
+      ...(cni ? { cni } : {}),
+    };
     await connection.request('configure', [configuration], REQUEST_TIMEOUT_MS);
   }
 

@@ -31,6 +31,7 @@ export const METHODS = {
         ),
         defaultHandler: z.string(),
         posixExtension: z.boolean().exactOptional(),
+        maxContainersPerHost: z.number().int().min(1).exactOptional(),
         cni: z.object({ confDir: z.string(), binDir: z.string() }).exactOptional(),
       }),
     ]),

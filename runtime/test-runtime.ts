@@ -37,7 +37,10 @@ export class TestRuntime implements AsyncDisposable {
       root,
       socket: join(root, 'runtime.sock'),
       spawn: true,
-      handlers: { wasm: { engine: 'v8', isolation: 'process' } },
+      handlers: {
+        wasm: { engine: 'v8', isolation: 'process' },
+        'wasm-shared': { engine: 'v8', isolation: 'shared' },
+      },
       defaultHandler: 'wasm',
       logger: silentLogger,
       ...(supervisor === undefined ? {} : { supervisor }),

@@ -19,7 +19,7 @@ test('the runtime tells its version and that it is ready, with its handlers', as
     ['NetworkReady', true],
     ['ControlGroupsReady', findLayout() !== undefined],
   ]);
-  expect(answer.runtimeHandlers.map(({ name }) => name)).toEqual(['', 'wasm']);
+  expect(answer.runtimeHandlers.map(({ name }) => name)).toEqual(['', 'wasm', 'wasm-shared']);
   expect(JSON.parse(answer.info['config'] ?? '')).toMatchObject({ podIPs: [NODE_ADDRESS] });
   expect((await cri.client.call<StatusResponse>('status')).info).toEqual({});
 });

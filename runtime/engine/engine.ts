@@ -23,6 +23,8 @@ export interface GuestMemory {
 export interface Guest {
   /** The memory that the module exports as 'memory'. */
   readonly memory: GuestMemory;
+  /** All that the module exports, as the engine has it: for what a rewriting has added (runtime/host/shared). */
+  readonly exports: Readonly<Record<string, unknown>>;
   /**
    * Calls the exported function (for WASI commands `_start`), and resolves when it returns.
    * @throws GuestTrap; and whatever a host function threw (an exit), unchanged

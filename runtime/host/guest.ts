@@ -3,13 +3,13 @@ import { messageOf, WasmletError } from '../../base/errors.ts';
 import { POSIX_MODULE } from '../../wasi/posix/name.ts';
 import { createPreview1, PREVIEW1_MODULE, type Preview1 } from '../../wasi/preview1/index.ts';
 import { WasiExit } from '../../wasi/wasi.ts';
-import type { OutputSink, WasiContext } from '../../wasi/wasi.ts';
+import type { OutputSink, SignalSource, WasiContext } from '../../wasi/wasi.ts';
 import { GuestTrap } from '../engine/engine.ts';
 import type { CompiledModule, Guest, HostImports } from '../engine/engine.ts';
 import { engineFor } from '../engine/index.ts';
 import { stopSignalNumber } from '../stop-signal.ts';
 import { findExecutable } from './executable.ts';
-import { takeIdentity } from './guest-identity.ts';
+import { asHost, takeIdentity } from './guest-identity.ts';
 import type { ContainerExit } from './exit-record.ts';
 import type { GuestStart } from './protocol.ts';
 import { processSignals, stoppedBy } from './process-signals.ts';
@@ -30,6 +30,29 @@ export interface GuestOutput {
   readonly stderr: OutputSink;
 }
 
+/** What is another one where guests share a host. */
+export interface GuestSetting {
+  /** By default by the engine of the request, anew. */
+  readonly compile?: (path: string) => Promise<CompiledModule>;
+  /** By default those of this process. */
+  readonly signals?: SignalSource;
+  /** Whether the process takes the guest's identity; default true. */
+  readonly takesIdentity?: boolean;
+  /** Replaces what the guest imports. */
+  readonly imports?: (imports: HostImports) => HostImports;
+}
+
+/** What ended a guest from outside: thrown through it, as an exit is. */
+export class GuestEnd extends Error {
+  readonly exit: Omit<ContainerExit, 'finishedAt'>;
+
+  constructor(exit: Omit<ContainerExit, 'finishedAt'>) {
+    super(`the guest is ended with ${exit.exitCode}`);
+    this.name = 'GuestEnd';
+    this.exit = exit;
+  }
+}
+
 /** A guest that is ready to run. */
 export interface LoadedGuest extends Disposable {
   readonly guest: Guest;
@@ -44,7 +67,12 @@ function networkOf(module: CompiledModule, { network }: GuestStart, output: Gues
   return { network: { ...network, report: (line) => output.stderr.write(Buffer.from(`${line}\n`)) } };
 }
 
-function contextOf(module: CompiledModule, start: GuestStart, output: GuestOutput): WasiContext {
+function contextOf(
+  module: CompiledModule,
+  start: GuestStart,
+  output: GuestOutput,
+  { signals = processSignals }: GuestSetting,
+): WasiContext {
   const stopSignal = stopSignalNumber(start.stopSignal);
   return {
     args: start.args,
@@ -64,7 +92,7 @@ function contextOf(module: CompiledModule, start: GuestStart, output: GuestOutpu
     readonlyRoot: start.readonlyRoot ?? false,
     ...(start.identity === undefined ? {} : { identity: start.identity }),
     hostname: start.hostname ?? '',
-    signals: stoppedBy(processSignals, stopSignal),
+    signals: stoppedBy(signals, stopSignal),
     stopSignal,
     ...networkOf(module, start, output),
   };
@@ -95,17 +123,21 @@ async function extensionFor(module: CompiledModule, wasi: Preview1, start: Guest
  * Finds, compiles and links the container's module.
  * @throws anything; its message is what the container's status shows as the reason of a StartError
  */
-export async function loadGuest(start: GuestStart, output: GuestOutput): Promise<LoadedGuest> {
+export async function loadGuest(
+  start: GuestStart,
+  output: GuestOutput,
+  setting: GuestSetting = {},
+): Promise<LoadedGuest> {
   const path = start.module ?? findExecutable(start);
   // Synchronously: nothing else happens here, and the first asynchronous call would start libuv's four threads.
-  const module = await engineFor(start.engine).compile(readFileSync(path));
+  const module = await (setting.compile?.(path) ?? engineFor(start.engine).compile(readFileSync(path)));
   checkCommand(module);
-  const wasi = createPreview1(contextOf(module, start, output));
+  const wasi = asHost(() => createPreview1(contextOf(module, start, output, setting)));
   try {
     const imports = { ...wasi.imports, ...(await extensionFor(module, wasi, start)) };
     // What follows is the guest's doing; until here the host opened what only the host may.
-    if (start.identity !== undefined) takeIdentity(start.identity);
-    const guest = await module.instantiate(imports);
+    if (start.identity !== undefined && setting.takesIdentity !== false) takeIdentity(start.identity);
+    const guest = await module.instantiate(setting.imports?.(imports) ?? imports);
     wasi.setMemory(guest.memory);
     return { guest, finish: () => finish(wasi), [Symbol.dispose]: () => wasi[Symbol.dispose]() };
   } catch (error) {
@@ -132,6 +164,7 @@ async function runToEnd({ guest }: LoadedGuest, output: GuestOutput): Promise<Co
     return exited(0);
   } catch (error) {
     if (error instanceof WasiExit) return exited(error.exitCode & 0xff);
+    if (error instanceof GuestEnd) return { ...error.exit, finishedAt: timeNow() };
     const message = describeFailure(error);
     output.stderr.write(Buffer.from(`${message}\n`));
     return { exitCode: TRAP_EXIT_CODE, reason: 'Error', message, finishedAt: timeNow() };

@@ -67,6 +67,7 @@ async function main(): Promise<number> {
     tell({ v: HOST_PROTOCOL_VERSION, type: 'startFailed', message });
     return START_ERROR_EXIT_CODE;
   }
+  if (request.type === 'share') return await (await import('./shared/main.ts')).runSharedHost(request);
   return request.type === 'exec' ? await runCommand(request) : await runContainer(request);
 }
 

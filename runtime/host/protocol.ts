@@ -65,8 +65,18 @@ export interface HostExec extends GuestStart {
   readonly type: 'exec';
 }
 
+/** Become a host that many containers share: what more is asked of it comes over its own socket (shared/protocol.ts). */
+export interface HostShare {
+  readonly v: number;
+  readonly type: 'share';
+  /** What `ps` shows. */
+  readonly title: string;
+  /** Who all of its guests are. */
+  readonly identity?: WasiIdentity;
+}
+
 /** The one request that a host gets. */
-export type HostRequest = HostStart | HostExec;
+export type HostRequest = HostStart | HostExec | HostShare;
 
 /** Bytes of one `output` message before Base64. */
 export const MAX_OUTPUT_BYTES = 32 * 1024;

@@ -5,7 +5,9 @@ import { readRecord } from '../../base/record.ts';
 import { PodNetwork } from '../sandbox/network/pod-network.ts';
 import { endLeftCommands } from './commands.ts';
 import { ContainerEntry } from './container.ts';
+import type { SupervisorContext } from './context.ts';
 import { AdoptedHost } from './hosts.ts';
+import type { Host } from './hosts.ts';
 import { bootId, isAlive } from '../../base/process.ts';
 import {
   configPath,
@@ -18,6 +20,7 @@ import {
   STATE_RECORD,
   statePath,
 } from './records.ts';
+import type { StateRecord } from './records.ts';
 import type { Runtime } from './runtime.ts';
 import { SandboxEntry } from './sandbox.ts';
 
@@ -117,14 +120,25 @@ async function adoptContainer(
   await endLeftCommands(directory, context);
   const entry = new ContainerEntry(sandbox, record, directory, context);
   const state = await readRecord(statePath(directory), STATE_RECORD);
-  if (state && isAlive(state.host)) {
-    const { id, ...identity } = state.host;
-    await entry.adoptRunning(state, new AdoptedHost(id, identity, context.runDirectory, context.signal));
+  const host = state && isAlive(state.host) ? await adoptHost(context, entry, state.host) : undefined;
+  if (state && host) {
+    await entry.adoptRunning(state, host);
   } else if (state || (await readExit(directory))) {
     // Its host ended while no supervisor was there, or was noted by the last one already.
     await entry.adoptExited(state);
   }
   return entry;
+}
+
+/** @returns undefined when the host lives on for others, and not for this container */
+async function adoptHost(
+  context: SupervisorContext,
+  entry: ContainerEntry,
+  record: StateRecord['host'],
+): Promise<Host | undefined> {
+  const { id, shared, ...identity } = record;
+  if (shared === true) return await context.sharedHosts.adopt(entry.placement, record);
+  return new AdoptedHost(id, identity, context.runDirectory, context.signal);
 }
 
 /** Sockets and stderr files of hosts that nobody knows any more. */

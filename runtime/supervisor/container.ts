@@ -5,7 +5,7 @@ import { messageOf, WasmletError } from '../../base/errors.ts';
 import { writeRecord } from '../../base/record.ts';
 import { START_ERROR_EXIT_CODE, writeExit } from '../host/exit-record.ts';
 import type { ContainerExit } from '../host/exit-record.ts';
-import type { GuestStart, HostStart } from '../host/protocol.ts';
+import type { GuestStart, HostAnswer, HostStart } from '../host/protocol.ts';
 import { timeNow } from '../host/timestamp.ts';
 import { DEFAULT_STOP_SIGNAL } from '../stop-signal.ts';
 import type {
@@ -22,8 +22,8 @@ import type { ExecCommand } from './commands.ts';
 import type { SupervisorContext } from './context.ts';
 import { networkOf } from './guest-network.ts';
 import { judgeExit, lastWords } from './exits.ts';
-import { pooledErrorPath, signalHost } from './hosts.ts';
-import type { ChildHost, Host, HostEnd } from './hosts.ts';
+import { ChildHost, hostUsage, pooledErrorPath, signalHost } from './hosts.ts';
+import type { Host, HostEnd } from './hosts.ts';
 import { repairLog } from './log-repair.ts';
 import { removeHostFiles } from './pool.ts';
 import { configPath, CONTAINER_RECORD, hostErrorPath, readExit, rootPath, STATE_RECORD, statePath } from './records.ts';
@@ -31,7 +31,10 @@ import type { ContainerRecord, StateRecord } from './records.ts';
 import { makeRootFolder } from './root-folder.ts';
 import { sandboxMounts } from './sandbox-files.ts';
 import { SerialQueue } from './serial-queue.ts';
-import { processUsage } from './stats.ts';
+import { claimShared } from './shared/claim.ts';
+import type { Claim } from './shared/claim.ts';
+import type { SharedGuest } from './shared/guest.ts';
+import type { Placement } from './shared/placement.ts';
 import type { ProcessUsage } from './stats.ts';
 import { resolveIdentity } from './user.ts';
 import { WritableLayer } from './writable-layer.ts';
@@ -55,6 +58,7 @@ export interface ContainerOwner {
   readonly hostname: string;
   readonly dnsConfig: PodSandboxConfig['dnsConfig'];
   readonly engine: 'v8' | 'interpreter';
+  readonly isolation: 'process' | 'shared';
   readonly cgroupParent: string | undefined;
   /** Path of the pod's own network namespace; undefined: it shares the node's. */
   readonly netns: string | undefined;
@@ -130,28 +134,46 @@ export class ContainerEntry {
       if (this.state === 'CONTAINER_RUNNING') return;
       if (this.#exit) throw this.#wrongState('has exited');
       if (!this.owner.ready) throw this.#wrongState('cannot start: its sandbox is stopped');
-      const host = this.#context.pool.claim(this.owner.netns);
-      const starting = this.#startOn(host);
+      const claim = await this.#claim();
+      const starting = this.#startOn(claim);
       // An exit, however soon, is noted after the start.
-      this.#watch(host, starting);
+      this.#watch(claim.host, starting);
       try {
         const failure = await starting;
-        if (failure !== undefined) await this.#failStart(host, failure);
+        if (failure !== undefined) await this.#failStart(claim.host, failure);
       } finally {
         this.#context.pool.refill();
       }
     });
   }
 
+  async #claim(): Promise<Claim> {
+    const { owner } = this;
+    if (owner.isolation === 'process') return { host: this.#context.pool.claim(owner.netns) };
+    const { tree } = this.config.image;
+    return await claimShared(this.#context, { placement: this.placement, guest: this.#startRequest(), tree });
+  }
+
+  /** What decides which host of those that are shared it may run in. */
+  get placement(): Placement {
+    const { owner, id } = this;
+    const { cpuShares } = this.config.resources;
+    const { namespace } = owner.metadata;
+    return { container: id, namespace, identity: this.#identity().identity, netns: owner.netns, cpuShares };
+  }
+
   /** @returns undefined when the guest runs, else why it does not, '' where the host ended without a word */
-  async #startOn(host: ChildHost): Promise<string | undefined> {
-    const claimed: StateRecord = { host: { id: host.id, ...host.identity }, claimedAt: timeNow() };
+  async #startOn({ host, module, ownHost }: Claim): Promise<string | undefined> {
+    const shared = host instanceof ChildHost ? {} : { shared: true };
+    const claimed: StateRecord = {
+      host: { id: host.id, ...host.identity, ...shared },
+      claimedAt: timeNow(),
+      ...(ownHost === undefined ? {} : { ownHost }),
+    };
     try {
       await this.#saveState(claimed);
-      await rename(pooledErrorPath(this.#context.runDirectory, host.id), hostErrorPath(this.directory));
       await mkdir(dirname(this.logPath), { recursive: true, mode: 0o755 });
-      await this.#limits.hold(host);
-      const answer = await host.start(this.#startRequest(), START_TIMEOUT_MS);
+      const answer = await (host instanceof ChildHost ? this.#startOwn(host) : this.#startShared(host, module ?? ''));
       if (answer?.type !== 'started') return answer?.message ?? '';
       await this.#saveState({ ...claimed, startedAt: answer.startedAt });
       this.#emit('CONTAINER_STARTED_EVENT');
@@ -161,7 +183,19 @@ export class ContainerEntry {
     }
   }
 
-  async #failStart(host: ChildHost, failure: string): Promise<never> {
+  async #startOwn(host: ChildHost): Promise<HostAnswer | undefined> {
+    await rename(pooledErrorPath(this.#context.runDirectory, host.id), hostErrorPath(this.directory));
+    await this.#limits.hold(host);
+    return await host.start(this.#startRequest(), START_TIMEOUT_MS);
+  }
+
+  async #startShared(host: SharedGuest, module: string): Promise<HostAnswer | undefined> {
+    const { resources } = this.config;
+    const start = { ...this.#startRequest(), container: this.id, module, resources };
+    return await host.start(start, START_TIMEOUT_MS);
+  }
+
+  async #failStart(host: Host, failure: string): Promise<never> {
     if (failure !== '') await this.#noteStartError(failure);
     signalHost(host, 'SIGKILL');
     await this.#exited;
@@ -254,7 +288,7 @@ export class ContainerEntry {
   /** CPU and memory of the container's process and of the commands in it; undefined while it does not run. */
   async usage(): Promise<ProcessUsage | undefined> {
     if (this.state !== 'CONTAINER_RUNNING' || !this.host) return undefined;
-    const usage = await processUsage(this.host.identity);
+    const usage = await hostUsage(this.host);
     return usage && addUsage(usage, await this.#commands.usage());
   }
 
@@ -265,7 +299,7 @@ export class ContainerEntry {
 
   /** Takes over a container whose host runs still. */
   async adoptRunning(state: StateRecord, host: Host): Promise<void> {
-    await this.#limits.adopt(host);
+    if (!host.shared) await this.#limits.adopt(host);
     // A host that was about to start when its supervisor died counts as started: its exit will say otherwise.
     this.#state = { ...state, startedAt: state.startedAt ?? state.claimedAt };
     this.#watch(host);
@@ -295,7 +329,9 @@ export class ContainerEntry {
     // As in a PID namespace whose first process has ended.
     await this.#commands.killAll();
     await this.#limits.release();
-    if (this.#state) removeHostFiles(this.#context.runDirectory, this.#state.host.id);
+    if (this.#state && this.#state.host.shared !== true) {
+      removeHostFiles(this.#context.runDirectory, this.#state.host.id);
+    }
     this.#emit('CONTAINER_STOPPED_EVENT');
   }
 
@@ -313,7 +349,7 @@ export class ContainerEntry {
       end,
       sent: this.#sent,
       oomKilled: await this.#limits.wasOomKilled(),
-      lastWords: lastWords(hostErrorPath(this.directory)),
+      ...this.#traces(),
     });
     try {
       repairLog(this.logPath, this.directory);
@@ -322,6 +358,14 @@ export class ContainerEntry {
     }
     this.#writeExit(exit);
     return exit;
+  }
+
+  /** What tells of the end of a host that has noted none itself. */
+  #traces(): { readonly lastWords: string; readonly process?: string } {
+    const host = this.#host;
+    if (!host?.shared) return { lastWords: lastWords(hostErrorPath(this.directory)) };
+    const words = lastWords(pooledErrorPath(this.#context.runDirectory, host.id));
+    return { lastWords: words, process: host.shared.description };
   }
 
   /** A full disk or a folder that was taken away does not make the container run again. */
@@ -397,6 +441,12 @@ export class ContainerEntry {
     };
   }
 
+  /** Of a container that runs: why others do not share its host, where its handler would have it so. */
+  #ownHostMessage(): string {
+    const reason = this.#state?.ownHost;
+    return reason === undefined ? '' : `the container has a host process of its own because ${reason}`;
+  }
+
   /** CRI's ContainerStatus. */
   status(): ContainerStatus {
     const exit = this.#exit;
@@ -407,7 +457,7 @@ export class ContainerEntry {
       ...(startedAt === undefined ? {} : { startedAt }),
       ...(exit ? { finishedAt: exit.finishedAt, exitCode: exit.exitCode } : {}),
       reason: exit?.reason ?? '',
-      message: exit?.message ?? '',
+      message: exit?.message ?? this.#ownHostMessage(),
       logPath: this.logPath,
       mounts: this.config.mounts,
       stopSignal: this.config.stopSignal ?? DEFAULT_STOP_SIGNAL,

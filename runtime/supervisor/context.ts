@@ -3,6 +3,8 @@ import type { Cgroups } from '../sandbox/cgroup.ts';
 import type { PodNetworks } from '../sandbox/network/pod-networks.ts';
 import type { EventHub } from './events.ts';
 import type { HostPool } from './pool.ts';
+import type { SharedModules } from './shared/modules.ts';
+import type { SharedHosts } from './shared/placement.ts';
 
 /** What sandboxes and containers need of their supervisor. */
 export interface SupervisorContext {
@@ -10,6 +12,8 @@ export interface SupervisorContext {
   readonly root: string;
   readonly runDirectory: string;
   readonly pool: HostPool;
+  readonly sharedHosts: SharedHosts;
+  readonly sharedModules: SharedModules;
   readonly networks: PodNetworks;
   readonly events: EventHub;
   readonly logger: Logger;

@@ -38,10 +38,13 @@ export interface Evidence {
   /** Whether the memory limit was exceeded and a process killed for it. */
   readonly oomKilled: boolean;
   readonly lastWords: string;
+  /** Which process it was; default: the container's own. */
+  readonly process?: string;
 }
 
 /** Judges a container whose host ended without noting an exit itself: by a signal, or by a fault of the host. */
-export function judgeExit({ end, sent, oomKilled, lastWords: words }: Evidence): ContainerExit {
+export function judgeExit(evidence: Evidence): ContainerExit {
+  const { end, sent, oomKilled, lastWords: words, process = 'the host process' } = evidence;
   const explain = (text: string): string => (words === '' ? text : `${text}:\n${words}`);
   const error = (exitCode: number, message: string): ContainerExit => ({
     exitCode,
@@ -55,16 +58,16 @@ export function judgeExit({ end, sent, oomKilled, lastWords: words }: Evidence):
     return { exitCode: OOM_EXIT_CODE, reason: 'OOMKilled', message: '', finishedAt: timeNow() };
   }
   if (signal !== undefined) {
-    const message = signal === sent ? '' : explain(`the host process was ended by ${signal}`);
+    const message = signal === sent ? '' : explain(`${process} was ended by ${signal}`);
     return error(128 + constants.signals[signal], message);
   }
   if (end.code !== null) {
-    return error(end.code === 0 ? 1 : end.code, explain('the host process ended without noting how the guest did'));
+    return error(end.code === 0 ? 1 : end.code, explain(`${process} ended without noting how the guest did`));
   }
   return {
     exitCode: UNKNOWN_EXIT_CODE,
     reason: 'ContainerStatusUnknown',
-    message: explain('the host process is gone, and nobody was there who could see how it ended'),
+    message: explain(`${process} is gone, and nobody was there who could see how it ended`),
     finishedAt: timeNow(),
   };
 }

@@ -11,9 +11,11 @@ import { WasmletError } from '../../base/errors.ts';
 import { insideNamespace } from '../sandbox/network/namespace.ts';
 import { encodeMessage, MessageReader } from '../framing.ts';
 import { HOST_PROTOCOL_VERSION, SUPERVISOR_FD } from '../host/protocol.ts';
-import type { HostAnswer, HostExec, HostReport, HostStart } from '../host/protocol.ts';
+import type { HostAnswer, HostExec, HostReport, HostRequest, HostShare, HostStart } from '../host/protocol.ts';
 import { identityOf, isAlive, signalProcess } from '../../base/process.ts';
 import type { ProcessIdentity } from '../../base/process.ts';
+import { processUsage } from './stats.ts';
+import type { ProcessUsage } from './stats.ts';
 
 /** How a host process ended. Both are null where nobody who may know it (its parent) was there. */
 export interface HostEnd {
@@ -21,16 +23,30 @@ export interface HostEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A host process that runs one container. */
+/** What runs one container: a host process, or its part of one that others share (shared/guest.ts). */
 export interface Host {
   readonly id: string;
   readonly identity: ProcessIdentity;
-  /** Resolves when the process is gone. */
+  /** Resolves when the process is gone, or the guest in it. */
   readonly ended: Promise<HostEnd>;
+  /** Set where the process is not the container's alone. */
+  readonly shared?: {
+    /** @returns false when it has ended */
+    readonly signal: (signal: NodeJS.Signals) => boolean;
+    /** undefined when it has ended */
+    readonly usage: () => Promise<ProcessUsage | undefined>;
+    /** For people: which process that is. */
+    readonly description: string;
+  };
 }
 
-/** @returns false when the process is gone */
-export const signalHost = (host: Host, signal: NodeJS.Signals): boolean => signalProcess(host.identity, signal);
+/** @returns false when the process is gone, or the guest in it */
+export const signalHost = (host: Host, signal: NodeJS.Signals): boolean =>
+  host.shared ? host.shared.signal(signal) : signalProcess(host.identity, signal);
+
+/** What a host uses for its container; undefined when it is gone. */
+export const hostUsage = (host: Host): Promise<ProcessUsage | undefined> =>
+  host.shared ? host.shared.usage() : processUsage(host.identity);
 
 /** sun_path holds 108 bytes, the terminating zero included (unix(7)). */
 export const MAX_SOCKET_PATH_BYTES = 107;
@@ -165,12 +181,24 @@ export class ChildHost implements Host {
    * @returns its answer, or undefined when it ended without one
    * @throws WasmletError DeadlineExceeded when it answers nothing for `timeoutMs`
    */
-  async start(request: WithoutHead<HostStart>, timeoutMs: number): Promise<HostAnswer | undefined> {
+  start(request: WithoutHead<HostStart>, timeoutMs: number): Promise<HostAnswer | undefined> {
+    return this.#begin({ v: HOST_PROTOCOL_VERSION, type: 'start', ...request }, timeoutMs);
+  }
+
+  /**
+   * Makes the host one that many containers share.
+   * @returns and throws as `start`
+   */
+  share(request: WithoutHead<HostShare>, timeoutMs: number): Promise<HostAnswer | undefined> {
+    return this.#begin({ v: HOST_PROTOCOL_VERSION, type: 'share', ...request }, timeoutMs);
+  }
+
+  async #begin(request: HostStart | HostShare, timeoutMs: number): Promise<HostAnswer | undefined> {
     const { promise, resolve, reject } = Promise.withResolvers<HostAnswer | undefined>();
     const timer = setTimeout(() => {
       reject(new WasmletError('DeadlineExceeded', `the host process did not answer within ${timeoutMs} ms`));
     }, timeoutMs);
-    this.#converse({ v: HOST_PROTOCOL_VERSION, type: 'start', ...request }, (message) => {
+    this.#converse(request, (message) => {
       if (message.type === 'started' || message.type === 'startFailed') resolve(message);
       return undefined;
       // Not the process's exit, which may be known before what it last said is read.
@@ -192,7 +220,7 @@ export class ChildHost implements Host {
   }
 
   /** Sends the one request and hands on what the host says, in order, until it closes. */
-  async #converse(request: HostStart | HostExec, listener: HostListener): Promise<void> {
+  async #converse(request: HostRequest, listener: HostListener): Promise<void> {
     await this.ready;
     if (this.#socket.destroyed) return;
     const reader = new MessageReader(MAX_ANSWER_BYTES);

@@ -26,6 +26,8 @@ const sandboxSchema = z.object({
   runtimeHandler: z.string(),
   /** Decided once: a pod goes on as it began when the handlers are configured anew. */
   engine: z.enum(['v8', 'interpreter']),
+  /** Absent: 'process'. */
+  isolation: z.enum(['process', 'shared']).exactOptional(),
   createdAt: z.string(),
   /** A sandbox does not outlive the boot that it was made in, as a network namespace does not. */
   bootId: z.string(),
@@ -47,6 +49,8 @@ const hostSchema = z.object({
   pid: z.number().int(),
   startTime: z.string(),
   bootId: z.string(),
+  /** Whether others share it; absent: it is the container's own. */
+  shared: z.boolean().exactOptional(),
 });
 
 const stateSchema = z.object({
@@ -54,6 +58,8 @@ const stateSchema = z.object({
   /** When the host was given the container; `startedAt` when it said that the guest runs. */
   claimedAt: z.string(),
   startedAt: z.string().exactOptional(),
+  /** Why it has a host of its own although its handler shares them. */
+  ownHost: z.string().exactOptional(),
 });
 export type StateRecord = Readonly<z.infer<typeof stateSchema>>;
 export const STATE_RECORD: RecordType<StateRecord> = { kind: 'ContainerState', version: 1, schema: stateSchema };

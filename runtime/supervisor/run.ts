@@ -19,6 +19,8 @@ import { runDirectory, runtimeDirectory } from './records.ts';
 import { Runtime } from './runtime.ts';
 import type { Handlers } from './runtime.ts';
 import { serve } from './server.ts';
+import { SharedModules } from './shared/modules.ts';
+import { SharedHosts } from './shared/placement.ts';
 import type { RuntimeServer } from './server.ts';
 
 export interface SupervisorOptions extends Handlers {
@@ -57,10 +59,13 @@ export async function runSupervisor(
   const stopped = new AbortController();
   const layout = findLayout();
   using pool = new HostPool({ code, runDirectory: run, size: options.poolSize ?? 1, logger });
+  using sharedModules = new SharedModules(root);
   const context: SupervisorContext = {
     root,
     runDirectory: run,
     pool,
+    sharedHosts: new SharedHosts({ pool, runDirectory: run, logger, signal: stopped.signal }),
+    sharedModules,
     networks: new PodNetworks(root, options.cni, logger),
     events: new EventHub(),
     logger,
@@ -110,6 +115,9 @@ async function keepHouse({ runtime, lock, isUsed }: House, signal: AbortSignal):
     if (!lock.isHeld()) {
       throw new WasmletError('FailedPrecondition', `the lock in ${runtimeDirectory(runtime.context.root)} was removed`);
     }
+    await runtime.context.sharedModules.removeUnused().catch((error: unknown) => {
+      runtime.context.logger.warn('rewritten modules cannot be collected', { error: messageOf(error) });
+    });
     // Those of exited containers stay as they are, as the kubelet leaves them.
     for (const container of runtime.listContainers({ state: 'CONTAINER_RUNNING' })) {
       // Whoever rotates a log compresses it too.

@@ -21,6 +21,7 @@ import { bootId } from '../../base/process.ts';
 import { matchesContainer, matchesSandbox } from './filters.ts';
 import { containerDirectory, sandboxDirectory } from './records.ts';
 import { SandboxEntry } from './sandbox.ts';
+import { DEFAULT_MAX_PER_HOST } from './shared/placement.ts';
 
 /** How a runtime handler runs its pods (see RuntimeHandlerConfig in client.ts). */
 export interface Handlers {
@@ -28,6 +29,8 @@ export interface Handlers {
     Record<string, { readonly engine: 'v8' | 'interpreter'; readonly isolation: 'process' | 'shared' }>
   >;
   readonly defaultHandler: string;
+  /** Containers of one shared host at the most. */
+  readonly maxContainersPerHost?: number;
   /** Whether guests may import wasmlet_posix_v1; by default they may. */
   readonly posixExtension?: boolean;
   /** Without it pods share the node's network. */
@@ -52,6 +55,7 @@ export class Runtime {
   constructor(context: SupervisorContext, handlers: Handlers) {
     this.context = context;
     this.#handlers = handlers;
+    context.sharedHosts.maxPerHost = handlers.maxContainersPerHost ?? DEFAULT_MAX_PER_HOST;
   }
 
   version(): RuntimeVersion {
@@ -81,6 +85,7 @@ export class Runtime {
     this.#handlers = handlers;
     this.context.policy.posixExtension = handlers.posixExtension ?? true;
     this.context.networks.configure(handlers.cni);
+    this.context.sharedHosts.maxPerHost = handlers.maxContainersPerHost ?? DEFAULT_MAX_PER_HOST;
   }
 
   async runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string> {
@@ -109,7 +114,8 @@ export class Runtime {
     }
     const id = newId();
     const directory = sandboxDirectory(this.context.root, config.metadata, id);
-    const record = { id, config, runtimeHandler, engine: handler.engine, createdAt: timeNow(), bootId: bootId() };
+    const { engine, isolation } = handler;
+    const record = { id, config, runtimeHandler, engine, isolation, createdAt: timeNow(), bootId: bootId() };
     const entry = new SandboxEntry({ ...record, state: 'SANDBOX_READY' }, directory, this.context);
     try {
       await entry.create();

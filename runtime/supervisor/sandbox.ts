@@ -57,6 +57,10 @@ export class SandboxEntry implements ContainerOwner {
     return this.#record.engine;
   }
 
+  get isolation(): 'process' | 'shared' {
+    return this.#record.isolation ?? 'process';
+  }
+
   get cgroupParent(): string | undefined {
     return this.#record.config.linux?.cgroupParent;
   }

@@ -22,7 +22,8 @@ export async function instantiate(
     throw instantiationFailure(released(error));
   }
   const memory = memoryOf(compiled, instance);
-  return { memory, run: (exportName) => run(compiled, instance, exportName) };
+  const { exports } = instance;
+  return { memory, exports, run: (exportName) => run(compiled, instance, exportName) };
 }
 
 /** The import object. Only what the module asks for is wrapped. @throws WasmletError InvalidArgument */

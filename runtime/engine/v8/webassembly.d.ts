@@ -20,11 +20,15 @@ declare namespace WebAssembly {
     static exports(module: Module): ModuleExportDescriptor[];
   }
   class Instance {
-    constructor(module: Module);
+    constructor(module: Module, imports?: Readonly<Record<string, Readonly<Record<string, unknown>>>>);
     readonly exports: Readonly<Record<string, unknown>>;
   }
   class Memory {
     readonly buffer: ArrayBuffer | SharedArrayBuffer;
+  }
+  class Table {
+    readonly length: number;
+    set(index: number, value: unknown): void;
   }
   class CompileError extends Error {}
   class LinkError extends Error {}

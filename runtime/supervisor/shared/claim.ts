@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { messageOf } from '../../../base/errors.ts';
+import { findExecutable } from '../../host/executable.ts';
+import type { GuestStart } from '../../host/protocol.ts';
+import type { SupervisorContext } from '../context.ts';
+import type { ChildHost } from '../hosts.ts';
+import type { SharedGuest } from './guest.ts';
+import type { Placement } from './placement.ts';
+
+export interface SharedClaimRequest {
+  readonly placement: Placement;
+  readonly guest: GuestStart;
+  /** Host path of the image's unpacked tree, of which the guest's root is a copy. */
+  readonly tree: string | undefined;
+}
+
+export interface Claim {
+  readonly host: ChildHost | SharedGuest;
+  /** Host path of the module that it runs; undefined: the container's own. */
+  readonly module?: string;
+  /** Why it is no shared host. */
+  readonly ownHost?: string;
+}
+
+/**
+ * A place for a container in a shared host, or a host of its own where its module could hurt others. What is wrong with
+ * a module, such as that there is none, is the host's to tell: it then gets one of its own too.
+ * @throws WasmletError Unavailable when no host can be started
+ */
+export async function claimShared(context: SupervisorContext, request: SharedClaimRequest): Promise<Claim> {
+  const { placement } = request;
+  const own = (): ChildHost => context.pool.claim(placement.netns);
+  let prepared;
+  try {
+    prepared = await context.sharedModules.prepare(moduleOf(request));
+  } catch (error) {
+    context.logger.info('a module is not prepared for a shared host', {
+      container: placement.container,
+      error: messageOf(error),
+    });
+    return { host: own() };
+  }
+  if ('ownHost' in prepared) return { host: own(), ownHost: prepared.ownHost };
+  return { host: context.sharedHosts.claim(placement), module: prepared.path };
+}
+
+/** By the image's own file, which is the same for all of its containers. @throws what findExecutable throws */
+function moduleOf({ guest, tree }: SharedClaimRequest): string {
+  const path = guest.module ?? findExecutable(guest);
+  const within = relative(guest.root, path);
+  if (tree === undefined || within.startsWith('..')) return path;
+  const original = join(tree, within);
+  return existsSync(original) ? original : path;
+}

@@ -1,0 +1,138 @@
+import { availableParallelism } from 'node:os';
+import { WasmletError } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/log.ts';
+import type { WasiIdentity } from '../../../wasi/wasi.ts';
+import { AdoptedHost } from '../hosts.ts';
+import type { HostPool } from '../pool.ts';
+import { removeHostFiles } from '../pool.ts';
+import type { StateRecord } from '../records.ts';
+import type { SharedGuest } from './guest.ts';
+import { SharedHost } from './host.ts';
+import type { Shard } from './host.ts';
+
+/** How long Node may need to start on a busy machine. */
+const START_TIMEOUT_MS = 60_000;
+
+/** How long a host without guests is kept: a container that starts anew finds it warm. */
+const IDLE_MS = 10_000;
+
+/** Guests of one shard up to which one host is enough; above, each core gets one. */
+const SPREAD_FROM = 32;
+
+/** cpu.shares of one core, which is what a host has. */
+const CORE_SHARES = 1024;
+
+/** Containers of one shared host by default. */
+export const DEFAULT_MAX_PER_HOST = 250;
+
+/** What decides where a container may run. */
+export interface Placement {
+  readonly container: string;
+  readonly namespace: string;
+  readonly identity: WasiIdentity | undefined;
+  /** Path of the pod's own network namespace. */
+  readonly netns: string | undefined;
+  readonly cpuShares: number;
+}
+
+export interface SharedHostsOptions {
+  readonly pool: HostPool;
+  readonly runDirectory: string;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** What belongs to a process is the same for all of its guests. */
+function shardOf({ namespace, identity, netns }: Placement): Shard {
+  return { namespace, key: JSON.stringify([namespace, identity ?? null, netns ?? null]) };
+}
+
+/** The hosts that containers share, and which container goes to which. */
+export class SharedHosts {
+  /** As configured last; those that run go on as they are. */
+  maxPerHost = DEFAULT_MAX_PER_HOST;
+  readonly #options: SharedHostsOptions;
+  readonly #hosts = new Set<SharedHost>();
+
+  constructor(options: SharedHostsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Finds or starts a host for a container, and keeps a place for it there.
+   * @throws WasmletError Unavailable when none can be started
+   */
+  claim(placement: Placement): SharedGuest {
+    const shard = shardOf(placement);
+    const host = this.#choose(shard, placement.cpuShares) ?? this.#start(shard, placement);
+    const guest = host.place(placement.container, placement.cpuShares);
+    void guest.ended.then(() => this.#releaseWhenIdle(host));
+    return guest;
+  }
+
+  /** The host of the shard with the fewest guests, unless it is full or another one would make use of another core. */
+  #choose(shard: Shard, cpuShares: number): SharedHost | undefined {
+    const all = [...this.#hosts].filter((host) => host.shard.key === shard.key && !host.hasEnded);
+    const [best] = all.filter((host) => this.#hasRoom(host, cpuShares)).sort((a, b) => a.guests.size - b.guests.size);
+    if (best === undefined) return undefined;
+    return best.guests.size >= SPREAD_FROM && all.length < availableParallelism() ? undefined : best;
+  }
+
+  /** A host has one core: what its guests have asked for must fit there. */
+  #hasRoom({ guests }: SharedHost, cpuShares: number): boolean {
+    if (guests.size === 0) return true;
+    if (guests.size >= this.maxPerHost) return false;
+    const asked = [...guests.values()].reduce((sum, guest) => sum + guest.cpuShares, cpuShares);
+    return asked <= CORE_SHARES;
+  }
+
+  #start(shard: Shard, { identity, netns }: Placement): SharedHost {
+    const { pool } = this.#options;
+    const child = pool.claim(netns);
+    pool.refill();
+    const title = `wasmlet-host ${shard.namespace}: shared`;
+    const request = { title, ...(identity === undefined ? {} : { identity }) };
+    const ready = child.share(request, START_TIMEOUT_MS).then((answer) => {
+      if (answer?.type === 'started') return;
+      throw new WasmletError('Unavailable', `a shared host process could not be started: ${answer?.message ?? ''}`);
+    });
+    return this.#add(new SharedHost({ host: child, shard, ...this.#options }, ready));
+  }
+
+  #add(host: SharedHost): SharedHost {
+    this.#hosts.add(host);
+    void host.ended.then(() => {
+      this.#hosts.delete(host);
+      // Its containers have read its last words by now, or will not.
+      setTimeout(() => removeHostFiles(this.#options.runDirectory, host.id), IDLE_MS).unref();
+    });
+    return host;
+  }
+
+  #releaseWhenIdle(host: SharedHost): void {
+    setTimeout(() => {
+      if (host.guests.size > 0 || !this.#hosts.delete(host)) return;
+      host.release();
+    }, IDLE_MS).unref();
+  }
+
+  /**
+   * Takes over a container of an earlier supervisor.
+   * @returns undefined when its host does not have it any more: it has ended
+   */
+  async adopt(placement: Placement, record: StateRecord['host']): Promise<SharedGuest | undefined> {
+    const host = [...this.#hosts].find(({ id }) => id === record.id) ?? this.#adoptHost(placement, record);
+    const containers = await host.containers();
+    if (!containers.some(({ container }) => container === placement.container)) return undefined;
+    const guest = host.place(placement.container, placement.cpuShares);
+    void guest.ended.then(() => this.#releaseWhenIdle(host));
+    return guest;
+  }
+
+  #adoptHost(placement: Placement, record: StateRecord['host']): SharedHost {
+    const { id, pid, startTime, bootId } = record;
+    const { runDirectory, signal } = this.#options;
+    const adopted = new AdoptedHost(id, { pid, startTime, bootId }, runDirectory, signal);
+    return this.#add(new SharedHost({ host: adopted, shard: shardOf(placement), ...this.#options }, Promise.resolve()));
+  }
+}
