@@ -12,6 +12,7 @@ export const runtimeOptions = (config: Config, logger: Logger): ConnectRuntimeOp
   spawn: config.startRuntime,
   handlers: config.runtimeHandlers,
   defaultHandler: config.defaultRuntimeHandler,
+  maxContainersPerHost: config.maxContainersPerHost,
   posixExtension: config.posixExtension,
   ...(config.cniConfDir === '' ? {} : { cni: { confDir: config.cniConfDir, binDir: config.cniBinDir } }),
   logger: logger.child({ part: 'runtime' }),

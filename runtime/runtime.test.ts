@@ -185,7 +185,7 @@ describe('the service', () => {
       ['NetworkReady', true],
       ['ControlGroupsReady', findLayout() !== undefined],
     ]);
-    expect(runtimeHandlers.map(({ name }) => name)).toEqual(['', 'wasm']);
+    expect(runtimeHandlers.map(({ name }) => name)).toEqual(['', 'wasm', 'wasm-shared']);
   });
 
   test('gives a repeated request the answer of the first, and refuses another under the same name', async () => {

@@ -12,6 +12,7 @@ export async function runtimeCommand(config: Config): Promise<void> {
     socket: runtimeSocketOf(config),
     handlers: config.runtimeHandlers,
     defaultHandler: config.defaultRuntimeHandler,
+    maxContainersPerHost: config.maxContainersPerHost,
     posixExtension: config.posixExtension,
     logger,
   };

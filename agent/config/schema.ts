@@ -153,10 +153,17 @@ const options = z.strictObject({
     .record(z.string(), handler)
     .default({
       wasm: { engine: 'v8', isolation: 'process' },
-      'wasm-shared': { engine: 'v8', isolation: 'process' },
+      'wasm-shared': { engine: 'v8', isolation: 'shared' },
       'wasm-interpreter': { engine: 'v8', isolation: 'process' },
     })
     .describe('RuntimeClass handlers and how each runs a pod'),
+  maxContainersPerHost: z
+    .number()
+    .int()
+    .min(1)
+    .max(2000)
+    .default(250)
+    .describe("Containers that share one host process at the most, where their handler's isolation is shared"),
   defaultRuntimeHandler: z.string().default('wasm').describe('For pods without a runtime class'),
   cgroupRoot: z
     .string()
