@@ -1,5 +1,7 @@
-// Takes what the node has: hog memory MEBIBYTES | hog disk FILE MEBIBYTES. Tells when it has it, and sleeps.
+// Takes what the node has: hog memory MEBIBYTES | hog disk FILE MEBIBYTES | hog files FOLDER COUNT (made and kept open).
+// Tells when it has it, or what it has and why it gets no more, and sleeps.
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,10 +34,22 @@ static int take_disk(const char *path, int mebibytes) {
   return 1;
 }
 
+static int take_files(const char *folder, int count) {
+  char path[256];
+  for (int i = 0; i < count; i++) {
+    snprintf(path, sizeof path, "%s/%d", folder, i);
+    if (open(path, O_CREAT | O_RDWR, 0644) >= 0) continue;
+    printf("%d files, then %s\n", i, errno == EMFILE ? "EMFILE" : strerror(errno));
+    break;
+  }
+  return 0;
+}
+
 int main(int argc, char **argv) {
   int failed = 2;
   if (argc == 3 && strcmp(argv[1], "memory") == 0) failed = take_memory(atoi(argv[2]));
   if (argc == 4 && strcmp(argv[1], "disk") == 0) failed = take_disk(argv[2], atoi(argv[3]));
+  if (argc == 4 && strcmp(argv[1], "files") == 0) failed = take_files(argv[2], atoi(argv[3]));
   if (failed) return failed;
   printf("taken\n");
   fflush(stdout);

@@ -1,6 +1,7 @@
 // A web server and a client over WasmEdge's socket extension:
 //   serve PORT [COUNT]     answers COUNT requests (default: for ever) with the method and path that it was sent
 //   serve6 PORT [COUNT]    the same, on IPv6 too
+//   echo PORT              sends back what it gets, on one connection after the other
 //   get HOST PORT PATH     prints the answer's body; HOST is an address, or a name that has one of IPv4
 //   refuse HOST PORT       connects, which must fail, and prints the errno's name
 #include <errno.h>
@@ -70,20 +71,42 @@ static void answer(int fd) {
 
 static uint32_t bytes_of(int32_t family) { return family == INET4 ? 4 : 16; }
 
-static int serve(int32_t family, uint32_t port, long count) {
+/** A listening descriptor. */
+static int32_t listen_on(int32_t family, uint32_t port) {
   uint8_t any[16] = {0};
   struct address address = {any, bytes_of(family)};
-  int32_t fd, connection;
+  int32_t fd;
   check(sock_open(family, STREAM, &fd), "open");
   check(sock_bind(fd, &address, port), "bind");
   check(sock_listen(fd, 16), "listen");
   printf("listening\n");
   fflush(stdout);
+  return fd;
+}
+
+static int serve(int32_t family, uint32_t port, long count) {
+  int32_t fd = listen_on(family, port), connection;
   for (long served = 0; count == 0 || served < count; served++) {
     check(sock_accept(fd, &connection), "accept");
     answer(connection);
   }
   return 0;
+}
+
+static int echo(uint32_t port) {
+  int32_t fd = listen_on(INET4, port), connection;
+  static char bytes[65536];
+  for (;;) {
+    check(sock_accept(fd, &connection), "accept");
+    ssize_t got;
+    while ((got = read(connection, bytes, sizeof bytes)) > 0) {
+      for (ssize_t sent = 0, put; sent < got; sent += put) {
+        put = write(connection, bytes + sent, (size_t)(got - sent));
+        if (put <= 0) break;
+      }
+    }
+    close(connection);
+  }
 }
 
 /** The first address of a name; @returns its family: IPv6 for an address that is of it, else IPv4. */
@@ -128,6 +151,7 @@ int main(int argc, char **argv) {
   if (strncmp(command, "serve", 5) == 0 && argc > 2) {
     return serve(command[5] == '6' ? INET6 : INET4, atoi(argv[2]), argc > 3 ? atol(argv[3]) : 0);
   }
+  if (strcmp(command, "echo") == 0 && argc > 2) return echo(atoi(argv[2]));
   if (strcmp(command, "get") == 0 && argc > 4) return get(argv[2], atoi(argv[3]), argv[4]);
   if (strcmp(command, "refuse") == 0 && argc > 3) {
     int32_t failure;
@@ -135,6 +159,6 @@ int main(int argc, char **argv) {
     printf("%s\n", failure == 0 ? "connected" : failure == EACCES ? "EACCES" : strerror(failure));
     return 0;
   }
-  fprintf(stderr, "usage: serve|serve6 PORT [COUNT] | get HOST PORT PATH | refuse HOST PORT\n");
+  fprintf(stderr, "usage: serve|serve6 PORT [COUNT] | echo PORT | get HOST PORT PATH | refuse HOST PORT\n");
   return 2;
 }
