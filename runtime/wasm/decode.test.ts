@@ -11,7 +11,7 @@ import { EXTERNREF, FUNC, FUNCREF, I32, I64, refType, V128 } from './types.ts';
 
 /** A cold cache has Go build its standard library. */
 const BUILD_TIMEOUT_MS = 300_000;
-const HELLO = ['hello-c', 'hello-go', 'hello-as', 'hello-rust', 'hello-wat', 'posix'] as const;
+const HELLO = ['hello-c', 'hello-go', 'hello-as', 'hello-wat', 'posix'] as const;
 
 test.each(HELLO)(
   '%s decodes to the imports and exports that V8 sees, and to instructions up to its end',

@@ -226,7 +226,7 @@ test('a module that is invalid stays refused, also where the pass would make it 
   expect(() => rewriteForPreemption(shorter)).toThrow('not a valid Wasm module');
 });
 
-const GUESTS = ['hello-c', 'hello-go', 'hello-as', 'hello-rust', 'steps', 'web-c', 'tools-go'] as const;
+const GUESTS = ['hello-c', 'hello-go', 'hello-as', 'steps', 'web-c', 'tools-go'] as const;
 /** A cold cache has Go build its standard library. */
 const BUILD_TIMEOUT_MS = 300_000;
 

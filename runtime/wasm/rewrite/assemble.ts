@@ -5,9 +5,10 @@ import { SECTION, SECTION_ORDER } from '../sections.ts';
 import { ByteWriter } from '../writer.ts';
 import type { Analysis } from './analysis.ts';
 import { instruction } from './assembler.ts';
-import { BodyRewriter } from './body.ts';
+import { type BodyContext, type BodyNotes, BodyRewriter } from './body.ts';
 import { type Helper, Helpers } from './helpers.ts';
 import { GROW_TYPE, HOOK_COUNT, PRIVATE, YIELD_TYPE } from './names.ts';
+import { HintRecorder } from './hints.ts';
 import { OFFSETS_SECTION, OffsetRecorder } from './offsets.ts';
 import { type Plan, planFor, yieldBody } from './plan.ts';
 
@@ -29,7 +30,8 @@ export function assemble(module: Module, analysis: Analysis): Uint8Array<ArrayBu
   const plan = planFor(module);
   const helpers = new Helpers(module, plan);
   const offsets = new OffsetRecorder();
-  const bodies = rewriteBodies(module, { bytes: module.bytes, analysis, helpers, check: plan.check }, offsets);
+  const hints = new HintRecorder();
+  const bodies = rewriteBodies(module, { bytes: module.bytes, analysis, helpers, check: plan.check }, offsets, hints);
   const additions = additionsOf(module, plan, helpers.all);
   const code = codeSection(module, bodies, plan, helpers.all, offsets);
   const changed = new Map<number, ArrayLike<number> | undefined>([
@@ -39,22 +41,29 @@ export function assemble(module: Module, analysis: Analysis): Uint8Array<ArrayBu
     [SECTION.start, undefined],
   ]);
   const offsetsSection: EncodedSection = [SECTION.custom, [...encodeName(OFFSETS_SECTION), ...offsets.encode()]];
-  return encodeModule([...inOrder(module, changed), offsetsSection]);
+  return encodeModule([...withHints(inOrder(module, changed), hints.encode()), offsetsSection]);
+}
+
+function withHints(sections: readonly EncodedSection[], hints: Uint8Array | undefined): EncodedSection[] {
+  if (hints === undefined) return [...sections];
+  return sections.flatMap((section) =>
+    section[0] === SECTION.code ? [[SECTION.custom, hints] as const, section] : [section],
+  );
 }
 
 /** All bodies, one behind the other, each behind its size. */
-function rewriteBodies(
-  module: Module,
-  context: ConstructorParameters<typeof BodyRewriter>[0],
-  offsets: OffsetRecorder,
-): ByteWriter {
+function rewriteBodies(module: Module, context: BodyContext, offsets: OffsetRecorder, hints: HintRecorder): ByteWriter {
   const all = new ByteWriter(sizeOf(module.sections.find(({ id }) => id === SECTION.code)?.content) * 1.25);
   const one = new ByteWriter();
   for (const [index, body] of module.bodies.entries()) {
     one.clear();
     offsets.beginBody();
     const caller = module.imported.function + index;
-    new BodyRewriter(context, caller, body, one, (original, written) => offsets.note(original, written)).run();
+    const notes: BodyNotes = {
+      offset: (original, written) => offsets.note(original, written),
+      seldomTaken: (written) => hints.note(caller, written),
+    };
+    new BodyRewriter(context, caller, body, one, notes).run();
     all.u32(one.length);
     offsets.endBody(all.length);
     all.bytes(one.written);

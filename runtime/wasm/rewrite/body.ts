@@ -6,6 +6,7 @@ import type { ByteWriter } from '../writer.ts';
 import { type Analysis, BUDGET, callKind, weightOfCall } from './analysis.ts';
 import { CHUNK_BYTES } from './bulk.ts';
 import type { Helpers } from './helpers.ts';
+import type { Check } from './plan.ts';
 
 const code = (name: string): number => opcodeByName(name).code;
 const LOOP = code('loop');
@@ -35,11 +36,16 @@ export interface BodyContext {
   readonly bytes: Uint8Array;
   readonly analysis: Analysis;
   readonly helpers: Helpers;
-  readonly check: Uint8Array;
+  readonly check: Check;
 }
 
-/** Told of each place where the rewritten code goes on as the original: both offsets. */
-export type NoteOffset = (original: number, written: number) => void;
+/** Told of what is written. Offsets of the written are those in the body, from its locals on. */
+export interface BodyNotes {
+  /** From here on the rewritten code goes on as the original at that offset of the module. */
+  readonly offset: (original: number, written: number) => void;
+  /** Here is a branch that is seldom taken. */
+  readonly seldomTaken: (written: number) => void;
+}
 
 /** Writes one function's locals and instructions with the checks that they need. */
 export class BodyRewriter {
@@ -47,7 +53,7 @@ export class BodyRewriter {
   readonly #caller: number;
   readonly #reader: InstructionReader;
   readonly #out: ByteWriter;
-  readonly #note: NoteOffset;
+  readonly #notes: BodyNotes;
   readonly #frames: Frame[] = [];
   /** All before this offset of the original is written. */
   #copied: number;
@@ -58,19 +64,19 @@ export class BodyRewriter {
   /** The constant that the instruction before has pushed; undefined when it pushed none. */
   #constant: number | undefined;
 
-  constructor(context: BodyContext, caller: number, body: FunctionBody, out: ByteWriter, note: NoteOffset) {
+  constructor(context: BodyContext, caller: number, body: FunctionBody, out: ByteWriter, notes: BodyNotes) {
     this.#context = context;
     this.#caller = caller;
     this.#reader = new InstructionReader(context.bytes, body.codeStart, body.end);
     this.#out = out;
-    this.#note = note;
+    this.#notes = notes;
     this.#copied = body.localsStart;
     this.#enter(false);
   }
 
   run(): void {
     const reader = this.#reader;
-    this.#note(this.#copied, this.#out.length);
+    this.#notes.offset(this.#copied, this.#out.length);
     while (!reader.atEnd) {
       const opcode = reader.next();
       this.#advance(1);
@@ -132,8 +138,10 @@ export class BodyRewriter {
 
   #check(at: number): void {
     this.#copyUpTo(at);
-    this.#out.bytes(this.#context.check);
-    this.#note(at, this.#out.length);
+    const { bytes, branch } = this.#context.check;
+    this.#notes.seldomTaken(this.#out.length + branch);
+    this.#out.bytes(bytes);
+    this.#notes.offset(at, this.#out.length);
     this.#guarded = true;
     this.#distance = 0;
   }
@@ -158,7 +166,7 @@ export class BodyRewriter {
     this.#out.bytes([CALL]);
     this.#out.u32(helper);
     this.#copied = this.#reader.end;
-    this.#note(this.#copied, this.#out.length);
+    this.#notes.offset(this.#copied, this.#out.length);
   }
 
   #copyUpTo(end: number): void {

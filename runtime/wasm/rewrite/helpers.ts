@@ -77,7 +77,7 @@ export class Helpers {
   fill(memory: number): number {
     const address = this.#address(memory);
     return this.#helper(`memory.fill ${memory}`, [address, I32, address], [], () =>
-      fillBody(this.#plan.check, { index: memory, address }),
+      fillBody(this.#plan.check.bytes, { index: memory, address }),
     );
   }
 
@@ -87,7 +87,7 @@ export class Helpers {
     const from = { index: source, address: this.#address(source) };
     const length = to.address === I64 && from.address === I64 ? I64 : I32;
     return this.#helper(`memory.copy ${target} ${source}`, [to.address, from.address, length], [], () =>
-      copyBody(this.#plan.check, to, from),
+      copyBody(this.#plan.check.bytes, to, from),
     );
   }
 

@@ -13,8 +13,14 @@ export interface Plan {
   readonly yieldFunction: number;
   readonly hooksTable: number;
   readonly epochMemory: number;
-  /** A check: `(if (i32.load EPOCH (i32.const 0)) (then (call YIELD)))`. It leaves the operands alone. */
-  readonly check: Uint8Array;
+  readonly check: Check;
+}
+
+/** `(if (i32.load EPOCH (i32.const 0)) (then (call YIELD)))`. It leaves the operands alone. */
+export interface Check {
+  readonly bytes: Uint8Array;
+  /** Where in it the `if` is, for the hint that it is seldom taken. */
+  readonly branch: number;
 }
 
 /** In a memarg's alignment: a memory index follows (multi-memory). */
@@ -31,14 +37,17 @@ export function planFor(module: Module): Plan {
     yieldFunction,
     hooksTable: module.tables.length,
     epochMemory,
-    check: Uint8Array.from([
-      ...instruction('i32.const', 0),
-      ...[...instruction('i32.load'), WORD_ALIGNMENT | HAS_MEMORY_INDEX, ...u32(epochMemory), 0],
-      ...instruction('if'),
-      ...instruction('call', yieldFunction),
-      ...instruction('end'),
-    ]),
+    check: checkFor(epochMemory, yieldFunction),
   };
+}
+
+function checkFor(epochMemory: number, yieldFunction: number): Check {
+  const load = [
+    ...instruction('i32.const', 0),
+    ...[...instruction('i32.load'), WORD_ALIGNMENT | HAS_MEMORY_INDEX, ...u32(epochMemory), 0],
+  ];
+  const branch = [...instruction('if'), ...instruction('call', yieldFunction), ...instruction('end')];
+  return { bytes: Uint8Array.from([...load, ...branch]), branch: load.length };
 }
 
 /** The body of the function that calls the yield hook. */
