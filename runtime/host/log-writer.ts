@@ -19,9 +19,14 @@ const SHORT_COPY_BYTES = 128;
 interface StreamState {
   readonly slot: 0 | 1;
   readonly header: Uint8Array;
-  readonly line: Uint8Array;
+  /** Made when a line is first begun and not finished. */
+  line: Uint8Array;
   lineLength: number;
 }
+
+/** Where entries are gathered, all that one call writes; writers that share a process share it. */
+let buffer: Buffer | undefined;
+const NOTHING = new Uint8Array(0);
 
 function copy(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {
   if (end - start > SHORT_COPY_BYTES) {
@@ -43,7 +48,6 @@ export class LogWriter implements Disposable {
   readonly #clock = new WallClock();
   readonly #timestamp = new TimestampWriter();
   readonly #streams: readonly [StreamState, StreamState];
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   /** A file no larger than its limit takes no larger writes. */
   readonly #flushAt: number;
   #used = 0;
@@ -60,7 +64,7 @@ export class LogWriter implements Disposable {
     const state = (slot: 0 | 1, stream: LogStream): StreamState => ({
       slot,
       header: makeHeader(stream),
-      line: Buffer.allocUnsafeSlow(MAX_LINE_BYTES),
+      line: NOTHING,
       lineLength: 0,
     });
     const [stdout, stderr] = [state(0, 'stdout'), state(1, 'stderr')];
@@ -100,7 +104,7 @@ export class LogWriter implements Disposable {
     const kept = stream.lineLength;
     const size = HEADER_BYTES + kept + end - start + 1;
     if (this.#used > 0 && this.#used + size > this.#flushAt) this.#flush();
-    const buffer = this.#buffer;
+    buffer ??= Buffer.allocUnsafeSlow(BUFFER_BYTES);
     let at = this.#used;
     stream.header[TAG_INDEX] = tag;
     copy(stream.header, 0, HEADER_BYTES, buffer, at);
@@ -117,8 +121,8 @@ export class LogWriter implements Disposable {
   }
 
   #flush(): void {
-    if (this.#used === 0) return;
-    this.#file.append(this.#buffer, this.#used);
+    if (this.#used === 0 || buffer === undefined) return;
+    this.#file.append(buffer, this.#used);
     this.#used = 0;
     // What was kept of a line is in the log now, unless the line goes on: then #keep saves it anew.
     for (const stream of this.#streams) if (stream.lineLength === 0) this.#partial.clear(stream.slot);
@@ -127,6 +131,7 @@ export class LogWriter implements Disposable {
   /** Keeps the rest of a chunk that ends within a line. */
   #keep(stream: StreamState, chunk: Uint8Array, start: number): void {
     if (start === chunk.length) return;
+    if (stream.line === NOTHING) stream.line = Buffer.allocUnsafeSlow(MAX_LINE_BYTES);
     copy(chunk, start, chunk.length, stream.line, stream.lineLength);
     stream.lineLength += chunk.length - start;
     this.#partial.save(stream.slot, stream.line, stream.lineLength);

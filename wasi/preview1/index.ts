@@ -19,7 +19,7 @@ export type { Preview1Function, Preview1Functions } from './function.ts';
 export const PREVIEW1_MODULE = 'wasi_snapshot_preview1';
 
 export interface Preview1 {
-  /** To link a module with: `{ wasi_snapshot_preview1: { fd_write: … } }`. */
+  /** To link a module with: `{ wasi_snapshot_preview1: { fd_write: … } }`. Made anew each time: not held by this. */
   readonly imports: Readonly<Record<typeof PREVIEW1_MODULE | typeof UNSTABLE_MODULE, Preview1Functions>>;
   /** What an extension of Preview 1 (wasi/posix) works on too. */
   readonly state: Preview1State;
@@ -41,6 +41,22 @@ export interface Preview1 {
 export function createPreview1(context: WasiContext): Preview1 {
   const state = createState(context);
   let disposed = false;
+  return {
+    get imports() {
+      return importsOf(state);
+    },
+    state,
+    setMemory: (memory) => state.memory.attach(memory),
+    flush: async (timeoutMs) => state.network?.flush(timeoutMs),
+    [Symbol.dispose]: () => {
+      if (!disposed) disposeState(state);
+      disposed = true;
+    },
+  };
+}
+
+/** A guest has what it imports of them; the rest would be three times that. */
+function importsOf(state: Preview1State): Preview1['imports'] {
   const functions: Preview1Functions = {
     ...argsFunctions(state),
     ...clockFunctions(state),
@@ -52,16 +68,7 @@ export function createPreview1(context: WasiContext): Preview1 {
     ...socketFunctions(state),
   };
   return {
-    imports: {
-      [PREVIEW1_MODULE]: { ...functions, ...wasmedgeFunctions(state, functions) },
-      [UNSTABLE_MODULE]: unstableFunctions(state, functions),
-    },
-    state,
-    setMemory: (memory) => state.memory.attach(memory),
-    flush: async (timeoutMs) => state.network?.flush(timeoutMs),
-    [Symbol.dispose]: () => {
-      if (!disposed) disposeState(state);
-      disposed = true;
-    },
+    [PREVIEW1_MODULE]: { ...functions, ...wasmedgeFunctions(state, functions) },
+    [UNSTABLE_MODULE]: unstableFunctions(state, functions),
   };
 }

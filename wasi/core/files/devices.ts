@@ -31,11 +31,7 @@ const DEVICES: Readonly<Record<string, Device>> = {
 
 const STREAMS = ['stdin', 'stdout', 'stderr'];
 
-/**
- * What every container finds in /dev (OCI runtime specification, config-linux, default devices), by name, and our own
- * /dev/signal. None of them reaches a device of the machine.
- */
-export function deviceNodes(): ReadonlyMap<string, VirtualNode> {
+function makeNodes(): ReadonlyMap<string, VirtualNode> {
   const nodes = new Map<string, VirtualNode>();
   for (const [name, device] of Object.entries(DEVICES)) {
     nodes.set(name, { type: 'character', open: () => ({ ...device, size: 0n }) });
@@ -44,3 +40,11 @@ export function deviceNodes(): ReadonlyMap<string, VirtualNode> {
   for (const [stream, name] of STREAMS.entries()) nodes.set(name, { type: 'character', stream });
   return nodes;
 }
+
+const NODES = makeNodes();
+
+/**
+ * What every container finds in /dev (OCI runtime specification, config-linux, default devices), by name, and our own
+ * /dev/signal. None of them reaches a device of the machine.
+ */
+export const deviceNodes = (): ReadonlyMap<string, VirtualNode> => NODES;
