@@ -50,7 +50,7 @@ export interface Engine {
 
 /** A trap: the guest is dead. */
 export class GuestTrap extends Error {
-  /** Innermost first; names from the module's name section, else 'wasm-function[N]'. */
+  /** Innermost first; names from the module's name section, else 'wasm-function[N]'; '(file:line:column)' after it. */
   readonly frames: readonly string[];
 
   constructor(message: string, frames: readonly string[], options?: { cause?: unknown }) {

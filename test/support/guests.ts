@@ -30,15 +30,22 @@ function packageVersion(name: string): () => Promise<string> {
   };
 }
 
-const TOOLCHAINS = {
-  c: {
-    version: async () => `${await packageVersion('@yowasp/clang')()} ${C_FLAGS.join(' ')}`,
+function clang(...more: readonly string[]): Toolchain {
+  const flags = [...C_FLAGS, ...more];
+  return {
+    version: async () => `${await packageVersion('@yowasp/clang')()} ${flags.join(' ')}`,
     missing: 'npm ci installs @yowasp/clang',
     compile: async (source, output) => {
       const compiler = join(import.meta.dirname, 'compile-c.ts');
-      await runOrThrow(process.execPath, [compiler, output, source, ...C_FLAGS], { timeoutMs: BUILD_TIMEOUT_MS });
+      await runOrThrow(process.execPath, [compiler, output, source, ...flags], { timeoutMs: BUILD_TIMEOUT_MS });
     },
-  },
+  };
+}
+
+const TOOLCHAINS = {
+  c: clang(),
+  'c-dwarf4': clang('-gdwarf-4'),
+  'c-dwarf5': clang('-gdwarf-5'),
   go: {
     version: goVersion,
     missing: 'Go is not installed (see https://go.dev/doc/install)',
@@ -100,6 +107,8 @@ const GUESTS = {
   ticker: ['c', 'c/ticker.c'],
   /** `[unreachable|memory|divide|stack]`: traps in inner, called by middle, called by outer. */
   trap: ['c', 'c/trap.c'],
+  'trap-dwarf4': ['c-dwarf4', 'c/trap.c'],
+  'trap-dwarf5': ['c-dwarf5', 'c/trap.c'],
   /** `PATH...`: prints files, lists folders. */
   cat: ['c', 'c/cat.c'],
   /** Prints NAME=value lines. */

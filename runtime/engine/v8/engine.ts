@@ -3,6 +3,7 @@ import { describeInvalidModule } from '../../wasm/header.ts';
 import { exportStart, START_EXPORT } from '../../wasm/start-section.ts';
 import type { CompiledModule, Engine } from '../engine.ts';
 import { instantiate } from './instance.ts';
+import { lineLocator } from './source-lines.ts';
 
 /** V8, as Node has it. Blocking imports suspend the guest through JSPI. */
 export const v8Engine: Engine = {
@@ -22,10 +23,11 @@ export const v8Engine: Engine = {
     }
     const rewritten = exportStart(bytes);
     if (rewritten !== undefined) module = await WebAssembly.compile(rewritten);
+    const locate = lineLocator(module, rewritten ?? bytes);
     const compiled: CompiledModule = {
       imports: WebAssembly.Module.imports(module),
       exports: WebAssembly.Module.exports(module).filter(({ name }) => name !== START_EXPORT),
-      instantiate: (imports) => instantiate(module, compiled, imports),
+      instantiate: (imports) => instantiate(module, compiled, imports, locate),
     };
     return compiled;
   },

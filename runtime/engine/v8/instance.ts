@@ -1,6 +1,7 @@
 import { messageOf, WasmletError } from '../../../base/errors.ts';
 import type { CompiledModule, Guest, GuestMemory, HostFunction, HostImports } from '../engine.ts';
 import { START_EXPORT } from '../../wasm/start-section.ts';
+import type { LocateLines } from './source-lines.ts';
 import { trapFrom, withDeepStacks } from './trap.ts';
 import { released, uncatchable } from './uncatchable.ts';
 
@@ -13,17 +14,18 @@ export async function instantiate(
   module: WebAssembly.Module,
   compiled: CompiledModule,
   imports: HostImports,
+  locate: LocateLines,
 ): Promise<Guest> {
   const linked = link(compiled, imports);
   let instance: WebAssembly.Instance;
   try {
     instance = await WebAssembly.instantiate(module, linked);
   } catch (error) {
-    throw instantiationFailure(released(error));
+    throw instantiationFailure(released(error), locate);
   }
   const memory = memoryOf(compiled, instance);
   const { exports } = instance;
-  return { memory, exports, run: (exportName) => run(compiled, instance, exportName) };
+  return { memory, exports, run: (exportName) => run({ compiled, instance, locate }, exportName) };
 }
 
 /** The import object. Only what the module asks for is wrapped. @throws WasmletError InvalidArgument */
@@ -58,13 +60,13 @@ function missingImports(missing: readonly string[]): WasmletError {
 }
 
 /** What instantiation threw: from a segment that does not fit, or because of memory. */
-function instantiationFailure(error: unknown): unknown {
+function instantiationFailure(error: unknown, locate: LocateLines): unknown {
   if (error instanceof WebAssembly.LinkError || (error instanceof RangeError && !isWasmStack(error))) {
     return new WasmletError('InvalidArgument', `the module cannot be instantiated: ${messageOf(error)}`, {
       cause: error,
     });
   }
-  return trapFrom(error);
+  return trapFrom(error, locate);
 }
 
 const isWasmStack = (error: Error): boolean => error.stack?.includes('wasm-function[') === true;
@@ -81,7 +83,13 @@ function memoryOf(compiled: CompiledModule, instance: WebAssembly.Instance): Gue
 /** Whose start function has been called. */
 const started = new WeakSet<WebAssembly.Instance>();
 
-async function run(compiled: CompiledModule, instance: WebAssembly.Instance, exportName: string): Promise<void> {
+interface Linked {
+  readonly compiled: CompiledModule;
+  readonly instance: WebAssembly.Instance;
+  readonly locate: LocateLines;
+}
+
+async function run({ compiled, instance, locate }: Linked, exportName: string): Promise<void> {
   const exported = compiled.exports.find(({ name, kind }) => name === exportName && kind === 'function');
   if (exported === undefined) throw noSuchExport(compiled, exportName);
   const start = instance.exports[START_EXPORT];
@@ -93,7 +101,7 @@ async function run(compiled: CompiledModule, instance: WebAssembly.Instance, exp
     }
     await WebAssembly.promising(instance.exports[exportName])();
   } catch (error) {
-    throw trapFrom(released(error));
+    throw trapFrom(released(error), locate);
   }
 }
 

@@ -18,6 +18,8 @@ declare namespace WebAssembly {
     constructor(bytes: Uint8Array<ArrayBuffer>);
     static imports(module: Module): ModuleImportDescriptor[];
     static exports(module: Module): ModuleExportDescriptor[];
+    /** Copies. */
+    static customSections(module: Module, name: string): ArrayBuffer[];
   }
   class Instance {
     constructor(module: Module, imports?: Readonly<Record<string, Readonly<Record<string, unknown>>>>);
