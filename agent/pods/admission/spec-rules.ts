@@ -48,11 +48,6 @@ export const specRules: readonly AdmissionRule[] = [
   forPod(
     (pod) => (pod.spec?.securityContext?.sysctls ?? []).length > 0 && 'sysctls cannot be set here; remove sysctls',
   ),
-  forPod(
-    (pod) =>
-      pod.spec?.securityContext?.windowsOptions !== undefined &&
-      'securityContext.windowsOptions is for Windows nodes; remove windowsOptions',
-  ),
   supplementalGroupsPolicy,
   forPod(
     (pod) =>
@@ -86,10 +81,6 @@ export const specRules: readonly AdmissionRule[] = [
   forContainers(
     ({ securityContext }) =>
       securityContext?.procMount === 'Unmasked' && 'asks for an unmasked /proc; remove securityContext.procMount',
-  ),
-  forContainers(
-    ({ securityContext }) =>
-      securityContext?.windowsOptions !== undefined && 'has windowsOptions; remove securityContext.windowsOptions',
   ),
   forContainers(
     ({ volumeDevices }) =>

@@ -27,7 +27,7 @@ func init() {
 	texts = map[string]proc.Main{
 		"cat": cat, "head": head, "tail": tail, "wc": wc, "grep": grep, "egrep": grep, "fgrep": grep, "cut": cut, "tr": tr,
 		"sort": sortLines, "uniq": uniq, "tee": tee, "sed": sed, "echo": echo, "printf": printf, "seq": seq, "yes": yes,
-		"rev": rev, "tac": tac, "nl": nl, "cmp": cmpFiles, "diff": diff, "expr": expr, "paste": paste,
+		"rev": rev, "tac": tac, "nl": nl, "cmp": cmpFiles, "diff": diff, "expr": expr, "paste": paste, "awk": awk,
 	}
 }
 
