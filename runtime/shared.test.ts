@@ -213,6 +213,48 @@ describe('limits in a shared host', () => {
     expect(await runtime.exited(id)).toMatchObject({ exitCode: 137, reason: 'OOMKilled' });
   });
 
+  test('the memory of those that have ended is given back', TIMEOUT, async () => {
+    const sleeper = await run(SLEEPS, { namespace: 'garbage' });
+    const pid = runtime.hostPid(sleeper);
+    for (let count = 0; count < 12; count++) {
+      const id = await run(grows(1600), { namespace: 'garbage' });
+      expect(await runtime.exited(id)).toMatchObject({ exitCode: 3 });
+      expect(runtime.hostPid(id)).toBe(pid);
+    }
+    const residentMib = () =>
+      Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+    await until(() => residentMib() < 250);
+    await stop(sleeper);
+  });
+
+  test('one may open as many files as are its share, and the others theirs', TIMEOUT, async () => {
+    const opens = `(module
+      (func $open (import "wasi_snapshot_preview1" "path_open")
+        (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32))
+      (func $exit (import "wasi_snapshot_preview1" "proc_exit") (param i32))
+      (memory (export "memory") 1)
+      (data (i32.const 0) ".")
+      (func (export "_start")
+        (local $count i32) (local $errno i32)
+        (loop $again
+          (local.set $errno (call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 0)
+            (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 8)))
+          (local.set $count (i32.add (local.get $count) (i32.const 1)))
+          (br_if $again (i32.and (i32.eqz (local.get $errno)) (i32.lt_u (local.get $count) (i32.const 10000)))))
+        ;; EMFILE
+        (if (i32.ne (local.get $errno) (i32.const 33)) (then (call $exit (i32.const 1))))
+        (loop $ever (br $ever))))`;
+    const greedy = [];
+    for (let count = 0; count < 5; count++) greedy.push(await run(opens, { namespace: 'files' }));
+    const printer = await run(prints('all is well\n'), { namespace: 'files' });
+    await runtime.exited(printer);
+    expect(await runtime.output(printer)).toBe('all is well\n');
+    for (const id of greedy) {
+      expect(await runtime.service.containerStatus(id)).toMatchObject({ state: 'CONTAINER_RUNNING' });
+    }
+    await stop(...greedy);
+  });
+
   test('usage is told for each container', TIMEOUT, async () => {
     const [sleeper, spinner] = [await run(SLEEPS), await run(SPINS)];
     await until(async () => (await cpuSeconds(spinner)) > 0.2);

@@ -100,6 +100,10 @@ export interface WasiContext {
   readonly stopSignal?: number;
   /** Without it the guest has no sockets. */
   readonly network?: WasiNetwork;
+  /** Bytes that one call moves at the most, where guests share a thread; by default all that is asked for. */
+  readonly maxTransfer?: number;
+  /** Descriptors that the guest may have open, where guests share a process; default 4096. */
+  readonly maxDescriptors?: number;
 }
 
 /** Thrown through the guest by proc_exit. */

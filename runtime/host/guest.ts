@@ -38,6 +38,8 @@ export interface GuestSetting {
   readonly signals?: SignalSource;
   /** Whether the process takes the guest's identity; default true. */
   readonly takesIdentity?: boolean;
+  /** What keeps one guest from others' descriptors and time; see WasiContext. */
+  readonly bounds?: Pick<WasiContext, 'maxTransfer' | 'maxDescriptors'>;
   /** Replaces what the guest imports. */
   readonly imports?: (imports: HostImports) => HostImports;
 }
@@ -71,7 +73,7 @@ function contextOf(
   module: CompiledModule,
   start: GuestStart,
   output: GuestOutput,
-  { signals = processSignals }: GuestSetting,
+  { signals = processSignals, bounds = {} }: GuestSetting,
 ): WasiContext {
   const stopSignal = stopSignalNumber(start.stopSignal);
   return {
@@ -94,6 +96,7 @@ function contextOf(
     hostname: start.hostname ?? '',
     signals: stoppedBy(signals, stopSignal),
     stopSignal,
+    ...bounds,
     ...networkOf(module, start, output),
   };
 }

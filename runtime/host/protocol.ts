@@ -73,6 +73,8 @@ export interface HostShare {
   readonly title: string;
   /** Who all of its guests are. */
   readonly identity?: WasiIdentity;
+  /** Guests at the most at a time. */
+  readonly maxContainers: number;
 }
 
 /** The one request that a host gets. */

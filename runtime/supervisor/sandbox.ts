@@ -117,6 +117,7 @@ export class SandboxEntry implements ContainerOwner {
     const network = this.#network;
     if (!network) return;
     await this.#context.pool.dismiss(network.netns);
+    await this.#context.sharedHosts.dismiss(network.netns);
     await network.tearDown();
     this.#network = undefined;
   }

@@ -6,13 +6,19 @@ export const MAX_DESCRIPTORS = 4096;
 /** Small numbers to open things, as POSIX gives them out: always the lowest that is free. */
 export class DescriptorTable<T> {
   readonly #entries: (T | undefined)[] = [];
+  readonly #most: number;
   #lowestMaybeFree = 0;
+
+  /** @param most how many may be open */
+  constructor(most = MAX_DESCRIPTORS) {
+    this.#most = most;
+  }
 
   /** @throws PosixError EMFILE when the guest has too many open */
   insert(entry: T): number {
     let fd = this.#lowestMaybeFree;
     while (this.#entries[fd] !== undefined) fd++;
-    if (fd >= MAX_DESCRIPTORS) throw new PosixError('EMFILE');
+    if (fd >= this.#most) throw new PosixError('EMFILE');
     this.#entries[fd] = entry;
     this.#lowestMaybeFree = fd + 1;
     return fd;
@@ -23,7 +29,7 @@ export class DescriptorTable<T> {
     let fd = this.#lowestMaybeFree;
     while (this.#entries[fd] !== undefined) fd++;
     this.#lowestMaybeFree = fd;
-    return fd < MAX_DESCRIPTORS;
+    return fd < this.#most;
   }
 
   has(fd: number): boolean {
@@ -42,7 +48,7 @@ export class DescriptorTable<T> {
    * @throws PosixError EBADF for a number that is too high
    */
   place(fd: number, entry: T): T | undefined {
-    if (fd >>> 0 >= MAX_DESCRIPTORS) throw new PosixError('EBADF');
+    if (fd >>> 0 >= this.#most) throw new PosixError('EBADF');
     const replaced = this.#entries[fd >>> 0];
     this.#entries[fd >>> 0] = entry;
     return replaced;

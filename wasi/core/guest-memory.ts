@@ -13,10 +13,16 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * EFAULT and never an exception of the host. Pointers come in as Wasm's i32, signed.
  */
 export class GuestMemory {
+  /** Bytes that one call of the guest moves at the most; longer reads and writes are done in part. */
+  readonly maxTransfer: number;
   #memory: LinearMemory | undefined;
   #buffer: ArrayBufferLike = new ArrayBuffer(0);
   #bytes = new Uint8Array(this.#buffer);
   #data = new DataView(this.#buffer);
+
+  constructor(maxTransfer = Infinity) {
+    this.maxTransfer = maxTransfer;
+  }
 
   /** Gives the memory, once the instance that exports it exists. */
   attach(memory: LinearMemory): void {

@@ -19,7 +19,8 @@ function write(memory: GuestMemory, descriptor: Descriptor, pointer: number, cou
   requireOpenedFor(descriptor, RIGHT.FD_WRITE);
   if (count === 1 && object.kind === 'output') {
     // Printing a line: no array, one view.
-    return object.writeOne(memory.view(iovecPointer(memory, pointer), iovecLength(memory, pointer)));
+    const view = memory.view(iovecPointer(memory, pointer), iovecLength(memory, pointer));
+    if (view.length <= memory.maxTransfer) return object.writeOne(view);
   }
   return object.write(iovecs(memory, pointer, count));
 }

@@ -10,7 +10,7 @@ export const iovecPointer = (memory: GuestMemory, iovec: number): number => memo
 export const iovecLength = (memory: GuestMemory, iovec: number): number => memory.u32((iovec >>> 0) + 4);
 
 /**
- * The buffers of an `iovec_array`, as views of the guest's memory.
+ * The buffers of an `iovec_array`, as views of the guest's memory, as far as one call may move them.
  * @throws PosixError EINVAL more than 1024, or together beyond 32 bits; EFAULT
  */
 export function iovecs(memory: GuestMemory, pointer: number, count: number): Uint8Array[] {
@@ -26,5 +26,14 @@ export function iovecs(memory: GuestMemory, pointer: number, count: number): Uin
     views.push(view);
   }
   if (total > 0xffff_ffff) throw new PosixError('EINVAL');
-  return views;
+  return total > memory.maxTransfer ? shortened(views, memory.maxTransfer) : views;
+}
+
+function shortened(views: readonly Uint8Array[], length: number): Uint8Array[] {
+  let left = length;
+  return views.map((view) => {
+    const part = view.subarray(0, left);
+    left -= part.length;
+    return part;
+  });
 }

@@ -34,7 +34,7 @@ export function createState(context: WasiContext): Preview1State {
     tree.show('dev', deviceNodes());
     tree.show('proc', procNodes(context));
   }
-  const descriptors = new DescriptorTable<Descriptor>();
+  const descriptors = new DescriptorTable<Descriptor>(context.maxDescriptors);
   const stream = (object: Descriptor['object'], rights: number): void => {
     descriptors.insert({ object, rightsBase: rights, rightsInheriting: 0, flags: 0 });
   };
@@ -60,7 +60,7 @@ export function createState(context: WasiContext): Preview1State {
   });
   return {
     context,
-    memory: new GuestMemory(),
+    memory: new GuestMemory(context.maxTransfer),
     tree,
     descriptors,
     network,

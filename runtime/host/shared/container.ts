@@ -9,6 +9,7 @@ import { GuestEnd, loadGuest, runGuest } from '../guest.ts';
 import type { LoadedGuest } from '../guest.ts';
 import { LogWriter } from '../log-writer.ts';
 import { timeNow } from '../timestamp.ts';
+import type { Garbage } from './garbage.ts';
 import { GuestSignals } from './guest-signals.ts';
 import { growthBytes, GuestSize } from './memory.ts';
 import type { Membership, Preemption } from './preemption.ts';
@@ -19,6 +20,9 @@ import { TurnTaking } from './turn-taking.ts';
 /** Bytes that a guest writes to its log before others have their turn. */
 const OUTPUT_PER_TURN = 256 * 1024;
 
+/** Bytes that one call of a guest moves: a larger one would be the others' time, a millisecond for each mebibyte. */
+const MAX_TRANSFER = 1024 * 1024;
+
 const KILLED = 128 + constants.signals.SIGKILL;
 
 const outOfMemory = (): GuestEnd => new GuestEnd({ exitCode: KILLED, reason: 'OOMKilled', message: '' });
@@ -27,7 +31,10 @@ const outOfMemory = (): GuestEnd => new GuestEnd({ exitCode: KILLED, reason: 'OO
 export interface SharedHostParts {
   readonly scheduler: Scheduler;
   readonly preemption: Preemption;
+  /** Descriptors that each guest may have open. */
+  readonly maxDescriptors: number;
   readonly compile: (path: string) => Promise<CompiledModule>;
+  readonly garbage: Garbage;
 }
 
 /** A guest that is ready, and what was opened for it. */
@@ -75,6 +82,7 @@ export class SharedContainer {
         compile: this.#parts.compile,
         signals: this.#signals,
         takesIdentity: false,
+        bounds: { maxTransfer: MAX_TRANSFER, maxDescriptors: this.#parts.maxDescriptors },
         imports: (imports) => this.#taking.gate(imports),
       });
       const dispose = (): void => {
@@ -111,11 +119,13 @@ export class SharedContainer {
       },
       loaded.log,
     );
+    const bytes = size.bytes;
     this.#loaded = undefined;
     this.#size = undefined;
     this.#member = undefined;
     loaded[Symbol.dispose]();
     this.#noteExit(exit);
+    this.#parts.garbage.add(bytes);
   }
 
   #counted(sink: OutputSink): OutputSink {

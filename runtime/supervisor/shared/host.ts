@@ -25,6 +25,8 @@ const USAGE_AGE_MS = 250;
 /** What guests of one host have in common. */
 export interface Shard {
   readonly namespace: string;
+  /** Path of their network namespace; undefined: the node's. */
+  readonly netns: string | undefined;
   /** Equal for hosts whose guests may share one. */
   readonly key: string;
 }

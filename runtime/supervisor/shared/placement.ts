@@ -44,7 +44,7 @@ export interface SharedHostsOptions {
 
 /** What belongs to a process is the same for all of its guests. */
 function shardOf({ namespace, identity, netns }: Placement): Shard {
-  return { namespace, key: JSON.stringify([namespace, identity ?? null, netns ?? null]) };
+  return { namespace, netns, key: JSON.stringify([namespace, identity ?? null, netns ?? null]) };
 }
 
 /** The hosts that containers share, and which container goes to which. */
@@ -91,7 +91,7 @@ export class SharedHosts {
     const child = pool.claim(netns);
     pool.refill();
     const title = `wasmlet-host ${shard.namespace}: shared`;
-    const request = { title, ...(identity === undefined ? {} : { identity }) };
+    const request = { title, maxContainers: this.maxPerHost, ...(identity === undefined ? {} : { identity }) };
     const ready = child.share(request, START_TIMEOUT_MS).then((answer) => {
       if (answer?.type === 'started') return;
       throw new WasmletError('Unavailable', `a shared host process could not be started: ${answer?.message ?? ''}`);
@@ -114,6 +114,16 @@ export class SharedHosts {
       if (host.guests.size > 0 || !this.#hosts.delete(host)) return;
       host.release();
     }, IDLE_MS).unref();
+  }
+
+  /** Ends the hosts in a network namespace that is about to go; their guests have ended. */
+  async dismiss(netns: string): Promise<void> {
+    const hosts = [...this.#hosts].filter(({ shard, guests }) => shard.netns === netns && guests.size === 0);
+    for (const host of hosts) {
+      this.#hosts.delete(host);
+      host.release();
+    }
+    await Promise.all(hosts.map(({ ended }) => ended));
   }
 
   /**
