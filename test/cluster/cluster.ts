@@ -5,7 +5,7 @@ import { messageOf } from '../../base/errors.ts';
 import { freePort } from '../support/ports.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import { startServer } from '../support/server-process.ts';
-import type { Report } from '../support/tools.ts';
+import type { Report } from '../support/progress.ts';
 import { buildTools } from '../support/tools.ts';
 import type { Scratch } from '../support/watchdog.ts';
 import { createScratch } from '../support/watchdog.ts';

@@ -1,96 +1,11 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { WasmletError } from '../../base/errors.ts';
 import { cached, keyOf } from './cache.ts';
-import { runOrThrow } from './command.ts';
-import { goVersion } from './tools.ts';
+import { TOOLCHAINS, type Language, type Toolchain } from './toolchains.ts';
 
 const WORKLOADS = join(import.meta.dirname, '../workloads');
-const BUILD_TIMEOUT_MS = 10 * 60_000;
-/** Optimised, and with the function names kept that a trap's message shows. */
-const C_FLAGS = ['-O2', '-Wall', '-Wextra', '-Werror'];
 const MODULE = 'module.wasm';
-
-/** Compiles a source (a file, or a folder for Go) into a module at `output`. */
-interface Toolchain {
-  /** What the result depends on beside the source. @returns undefined where the toolchain is not there */
-  readonly version: () => Promise<string | undefined>;
-  /** Why it is not there. */
-  readonly missing: string;
-  readonly compile: (source: string, output: string) => Promise<void>;
-}
-
-const require = createRequire(import.meta.url);
-
-function packageVersion(name: string): () => Promise<string> {
-  return async () => {
-    const manifest = await readFile(join(import.meta.dirname, '../../node_modules', name, 'package.json'), 'utf8');
-    return `${name} ${(JSON.parse(manifest) as { version: string }).version}`;
-  };
-}
-
-function clang(...more: readonly string[]): Toolchain {
-  const flags = [...C_FLAGS, ...more];
-  return {
-    version: async () => `${await packageVersion('@yowasp/clang')()} ${flags.join(' ')}`,
-    missing: 'npm ci installs @yowasp/clang',
-    compile: async (source, output) => {
-      const compiler = join(import.meta.dirname, 'compile-c.ts');
-      await runOrThrow(process.execPath, [compiler, output, source, ...flags], { timeoutMs: BUILD_TIMEOUT_MS });
-    },
-  };
-}
-
-const TOOLCHAINS = {
-  c: clang(),
-  'c-dwarf4': clang('-gdwarf-4'),
-  'c-dwarf5': clang('-gdwarf-5'),
-  go: {
-    version: goVersion,
-    missing: 'Go is not installed (see https://go.dev/doc/install)',
-    compile: async (source, output) => {
-      const env = { ...process.env, GOOS: 'wasip1', GOARCH: 'wasm', GOWORK: 'off' };
-      const args = ['build', '-trimpath', '-buildvcs=false', '-o', output, '.'];
-      await runOrThrow('go', args, { cwd: source, env, timeoutMs: BUILD_TIMEOUT_MS });
-    },
-  },
-  assemblyscript: {
-    version: packageVersion('assemblyscript'),
-    missing: 'npm ci installs assemblyscript',
-    compile: async (source, output) => {
-      const asc = require.resolve('assemblyscript/bin/asc.js');
-      const flags = ['--optimize', '--debug', '--runtime', 'incremental', '--use', `abort=${asName(source)}/abort`];
-      await runOrThrow(process.execPath, [asc, basename(source), '--outFile', output, ...flags], {
-        cwd: join(source, '..'),
-        timeoutMs: BUILD_TIMEOUT_MS,
-      });
-    },
-  },
-  wat: {
-    version: packageVersion('wabt'),
-    missing: 'npm ci installs wabt',
-    compile: async (source, output) => {
-      const { default: wabt } = await import('wabt');
-      const module = (await wabt()).parseWat(source, await readFile(source, 'utf8'));
-      try {
-        await writeFile(output, module.toBinary({ write_debug_names: true }).buffer);
-      } finally {
-        module.destroy();
-      }
-    },
-  },
-  rust: {
-    version: rustVersion,
-    missing: 'Rust with its target wasm32-wasip1 is not installed (`rustup target add wasm32-wasip1`)',
-    compile: async (source, output) => {
-      const args = ['--edition=2021', '-O', '--target=wasm32-wasip1', '-o', output, source];
-      await runOrThrow('rustc', args, { timeoutMs: BUILD_TIMEOUT_MS });
-    },
-  },
-} satisfies Record<string, Toolchain>;
-
-type Language = keyof typeof TOOLCHAINS;
 
 /** Every guest program: its language and its source under test/workloads. */
 const GUESTS = {
@@ -135,6 +50,16 @@ const GUESTS = {
   'signals-c': ['c', 'c/signals.c'],
   'signals-go': ['go', 'go/signals'],
   'signals-as': ['assemblyscript', 'assemblyscript/signals.ts'],
+  /** `FOLDER [ARGUMENT...]`, `trap`: the corpus, the same program by each toolchain; see c/work.c. */
+  'work-c': ['c', 'c/work.c'],
+  'work-zig-c': ['zig-c', 'c/work.c'],
+  'work-cpp': ['zig-c++', 'cpp/work.cpp'],
+  'work-zig': ['zig', 'zig/work.zig'],
+  'work-rust': ['rust', 'rust/work.rs'],
+  'work-go': ['go', 'go/work'],
+  'work-as': ['assemblyscript', 'assemblyscript/work.ts'],
+  'work-wat': ['wat', 'wat/work.wat'],
+  'work-emscripten': ['emscripten', 'c/work.c'],
   /** exit, ticker, cat, env, files, flood, sleep, panic: by its first argument. */
   'tools-go': ['go', 'go/tools'],
 } as const satisfies Record<string, readonly [Language, string]>;
@@ -145,7 +70,8 @@ export const GUEST_NAMES = Object.keys(GUESTS) as GuestName[];
 /** Why a guest cannot be built on this machine; undefined when it can. */
 export async function whyNoGuest(name: GuestName): Promise<string | undefined> {
   const toolchain: Toolchain = TOOLCHAINS[GUESTS[name][0]];
-  return (await toolchain.version()) === undefined ? toolchain.missing : undefined;
+  const found = await toolchain.find();
+  return 'missing' in found ? found.missing : undefined;
 }
 
 /**
@@ -170,10 +96,10 @@ export async function compileWat(source: string): Promise<string> {
 
 async function compile(language: Language, name: string, source: string): Promise<string> {
   const toolchain: Toolchain = TOOLCHAINS[language];
-  const version = await toolchain.version();
-  if (version === undefined) throw new WasmletError('FailedPrecondition', `guest ${name}: ${toolchain.missing}`);
+  const found = await toolchain.find();
+  if ('missing' in found) throw new WasmletError('FailedPrecondition', `guest ${name}: ${found.missing}`);
   const folder = await cached({
-    path: `guests/${name}-${keyOf([language, version, ...(await sourcesOf(source))])}`,
+    path: `guests/${name}-${keyOf([language, found.version, ...(await sourcesOf(source))])}`,
     build: async (folder) => toolchain.compile(source, join(folder, MODULE)),
   });
   return join(folder, MODULE);
@@ -184,24 +110,4 @@ async function sourcesOf(source: string): Promise<(string | Buffer)[]> {
   if (/\.\w+$/.test(source)) return [basename(source), await readFile(source)];
   const names = (await readdir(source)).toSorted();
   return [...names, ...(await Promise.all(names.map((name) => readFile(join(source, name)))))];
-}
-
-/** AssemblyScript names a module by its file without the ending. */
-function asName(source: string): string {
-  return basename(source, '.ts');
-}
-
-let rust: Promise<string | undefined> | undefined;
-
-/** `rustc --version` where the standard library for wasm32-wasip1 is installed. */
-function rustVersion(): Promise<string | undefined> {
-  rust ??= findRust().catch(() => undefined);
-  return rust;
-}
-
-async function findRust(): Promise<string | undefined> {
-  const libraries = await runOrThrow('rustc', ['--print', 'target-libdir', '--target=wasm32-wasip1']);
-  const names = await readdir(libraries.stdout.trim());
-  if (!names.some((name) => name.startsWith('libstd-'))) return undefined;
-  return (await runOrThrow('rustc', ['--version'])).stdout.trim();
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { WasmletError } from '../../base/errors.ts';
 import { cached, keyOf } from './cache.ts';
 import { run, runOrThrow } from './command.ts';
+import { timed, type Report } from './progress.ts';
 
 /** Everything real that the tests run against, all of it built from source with Go. */
 export interface Tools {
@@ -28,8 +29,6 @@ export interface Tools {
 }
 
 export type ToolName = keyof Tools;
-/** Where a line on the progress goes. */
-export type Report = (line: string) => void;
 
 export interface BuildOptions {
   /** Gets a line when a build starts, with about how long it takes, and one when it is done. Default: stderr. */
@@ -189,7 +188,12 @@ async function install(
   return cached({
     path: `tools/${name}-${keyOf([go, ...args])}`,
     build: (folder) =>
-      timed(`${module} ${version}`, coldly, options, () => goRun(args, { ...process.env, GOBIN: folder }, options)),
+      timed(
+        `building ${module} ${version} from source`,
+        goTime(coldly),
+        () => goRun(args, { ...process.env, GOBIN: folder }, options),
+        options.report,
+      ),
   });
 }
 
@@ -202,14 +206,21 @@ async function buildKubernetes(program: KubernetesProgram, go: string, options: 
   return cached({
     path: `tools/${main}-${keyOf([go, JSON.stringify(binaries), ...flags, ...names, ...sources])}`,
     build: (folder) =>
-      timed(program.what, program.coldly, options, async () => {
-        for (const [binary, [command = '', ...rest]] of Object.entries(binaries)) {
-          await goRun([command, ...flags, '-o', join(folder, binary), ...rest], process.env, options, source);
-        }
-        await Promise.all(links.map((link) => symlink(main, join(folder, link))));
-      }),
+      timed(
+        `building ${program.what} from source`,
+        goTime(program.coldly),
+        async () => {
+          for (const [binary, [command = '', ...rest]] of Object.entries(binaries)) {
+            await goRun([command, ...flags, '-o', join(folder, binary), ...rest], process.env, options, source);
+          }
+          await Promise.all(links.map((link) => symlink(main, join(folder, link))));
+        },
+        options.report,
+      ),
   });
 }
+
+const goTime = (coldly: string): string => `${coldly} with an empty Go cache`;
 
 async function goRun(
   args: readonly string[],
@@ -225,20 +236,4 @@ async function goRun(
     ...(signal ? { signal } : {}),
     ...(cwd === undefined ? {} : { cwd }),
   });
-}
-
-async function timed(
-  what: string,
-  coldly: string,
-  { report = toStderr }: BuildOptions,
-  build: () => Promise<void>,
-): Promise<void> {
-  report(`building ${what} from source, once: about ${coldly} with an empty Go cache`);
-  const start = performance.now();
-  await build();
-  report(`built ${what} in ${Math.round((performance.now() - start) / 1000)} s`);
-}
-
-function toStderr(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

@@ -1,41 +1,16 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { WasmletError } from '../../base/errors.ts';
 import { engineFor } from '../../runtime/engine/index.ts';
 import { createPreview1 } from '../../wasi/preview1/index.ts';
 import { WasiExit } from '../../wasi/wasi.ts';
-import { run, runOrThrow } from '../support/command.ts';
 import { cached, keyOf } from '../support/cache.ts';
+import { runOrThrow } from '../support/command.ts';
+import { runWithWasmtime, type Wasmtime } from '../support/wasmtime.ts';
 
-/** The peer of the comparison, from PyPI. */
-const WASMTIME = 'wasmtime==50.0.1';
-const INSTALL_TIMEOUT_MS = 5 * 60_000;
+const COMPILE_TIMEOUT_MS = 5 * 60_000;
 const RUN_TIMEOUT_MS = 30 * 60_000;
 /** Lines before a difference that tell how it came about. */
 const CONTEXT = 12;
-
-/**
- * A Python that has wasmtime, installed into the cache folder.
- * @returns undefined, and why, where there is no Python or no index to install from
- */
-export async function peerPython(): Promise<{ readonly python: string } | { readonly missing: string }> {
-  try {
-    const { stdout, exitCode } = await run('python3', ['--version']);
-    if (exitCode !== 0) return { missing: 'python3 does not run' };
-    const folder = await cached({
-      path: `tools/wasmtime-${keyOf([WASMTIME, stdout])}`,
-      build: async (into) => {
-        await runOrThrow('python3', ['-m', 'venv', '--copies', join(into, 'venv')], { timeoutMs: INSTALL_TIMEOUT_MS });
-        const pip = ['-m', 'pip', 'install', '--quiet', '--target', join(into, 'packages'), WASMTIME];
-        await runOrThrow(join(into, 'venv/bin/python3'), pip, { timeoutMs: INSTALL_TIMEOUT_MS });
-      },
-    });
-    return { python: folder };
-  } catch (error) {
-    if (error instanceof WasmletError) return { missing: `${WASMTIME} cannot be installed: ${error.message}` };
-    throw error;
-  }
-}
 
 /** @returns the path of the compiled guest.c */
 export async function buildFuzzGuest(): Promise<string> {
@@ -45,7 +20,7 @@ export async function buildFuzzGuest(): Promise<string> {
     build: async (into) => {
       const compiler = join(import.meta.dirname, '../support/compile-c.ts');
       await runOrThrow(process.execPath, [compiler, join(into, 'guest.wasm'), source, '-O2'], {
-        timeoutMs: INSTALL_TIMEOUT_MS,
+        timeoutMs: COMPILE_TIMEOUT_MS,
       });
     },
   });
@@ -55,8 +30,7 @@ export async function buildFuzzGuest(): Promise<string> {
 export interface Comparison {
   /** The compiled guest.c. */
   readonly module: string;
-  /** Of peerPython. */
-  readonly python: string;
+  readonly wasmtime: Wasmtime;
   /** Empty; trees and outputs are left in it. */
   readonly folder: string;
   readonly seeds: readonly number[];
@@ -67,15 +41,12 @@ export interface Comparison {
  * Lets the guest run under wasmtime and under us, each on a tree of its own that begins empty.
  * @returns what differs, for people; empty when nothing does
  */
-export async function compare({ module, python, folder, seeds, steps }: Comparison): Promise<string[]> {
+export async function compare({ module, wasmtime, folder, seeds, steps }: Comparison): Promise<string[]> {
   for (const seed of seeds) {
     for (const side of ['peer', 'ours']) mkdirSync(join(folder, String(seed), side), { recursive: true });
   }
   const script = join(import.meta.dirname, 'peer.py');
-  await runOrThrow('python3', [script, module, String(steps), folder, ...seeds.map(String)], {
-    env: { ...process.env, PYTHONPATH: join(python, 'packages') },
-    timeoutMs: RUN_TIMEOUT_MS,
-  });
+  await runWithWasmtime(wasmtime, [script, module, String(steps), folder, ...seeds.map(String)], RUN_TIMEOUT_MS);
   const bytes = readFileSync(module);
   const differences: string[] = [];
   for (const seed of seeds) {

@@ -6,6 +6,7 @@ import { freePort } from '../../support/ports.ts';
 import { pushFolder } from '../../support/push-folder.ts';
 import type { Scene } from '../../e2e/scene.ts';
 import { containerStatus, describeScene, isEnded, isReady } from '../../e2e/scene.ts';
+import { findWasmtime, runUnderWasmtime } from '../../support/wasmtime.ts';
 import { buildStandIns, whyNoStandIns } from './build.ts';
 
 /** Seconds are enough for a run of a script, minutes for the first build. */
@@ -92,44 +93,31 @@ describeScene(
   { guestAllowLoopback: true },
 );
 
-/** Runs a module under wasmtime: its path, the folder that is '/', and the arguments. */
-const WASMTIME = `
-import sys, wasmtime
-engine = wasmtime.Engine()
-linker = wasmtime.Linker(engine)
-linker.define_wasi()
-store = wasmtime.Store(engine)
-wasi = wasmtime.WasiConfig()
-wasi.argv = sys.argv[3:]
-wasi.env = [('PATH', '/bin')]
-wasi.inherit_stdout()
-wasi.inherit_stderr()
-wasi.preopen_dir(sys.argv[2], '/')
-store.set_wasi(wasi)
-instance = linker.instantiate(store, wasmtime.Module.from_file(engine, sys.argv[1]))
-try:
-    instance.exports(store)['_start'](store)
-except wasmtime.ExitTrap as end:
-    sys.exit(end.code)
-`;
-
-const python = process.env.WASMLET_PYTHON ?? 'python3';
-const hasWasmtime = (await run(python, ['-c', 'import wasmtime']).catch(() => ({ exitCode: 1 }))).exitCode === 0;
 const why = await whyNoStandIns();
 
-describe.skipIf(!hasWasmtime || why !== undefined)("stand-ins under wasmtime (Python's package wasmtime)", () => {
-  test('the shell and its programs need WASI alone', { timeout: BUILD_TIMEOUT_MS }, async () => {
-    const busybox = (await buildStandIns('plain')).find(({ name }) => name === 'busybox');
-    const folder = busybox?.folder ?? '';
-    await mkdir(join(folder, 'tmp'), { recursive: true });
-    const args = ['-c', WASMTIME, join(folder, 'bin/busybox'), folder, 'sh', '-c', SCRIPT];
-    const guest = await run(python, args, { timeoutMs: BUILD_TIMEOUT_MS });
-    const reference = await run('sh', ['-c', SCRIPT]);
-    expect(guest.stdout).toBe(reference.stdout);
-    expect(guest.exitCode).toBe(reference.exitCode);
-  });
+describe.skipIf(why !== undefined)('plain stand-ins', () => {
+  test(
+    'the shell and its programs need WASI alone: they run under wasmtime',
+    { timeout: BUILD_TIMEOUT_MS },
+    async ({ skip }) => {
+      const wasmtime = await findWasmtime();
+      if ('missing' in wasmtime) return skip(wasmtime.missing);
+      const busybox = (await buildStandIns('plain')).find(({ name }) => name === 'busybox');
+      const folder = busybox?.folder ?? '';
+      await mkdir(join(folder, 'tmp'), { recursive: true });
+      const guest = await runUnderWasmtime(wasmtime, {
+        module: join(folder, 'bin/busybox'),
+        args: ['sh', '-c', SCRIPT],
+        env: { PATH: '/bin' },
+        folders: { '/': folder },
+      });
+      const reference = await run('sh', ['-c', SCRIPT]);
+      expect(guest.stdout).toBe(reference.stdout);
+      expect(guest.exitCode).toBe(reference.exitCode);
+    },
+  );
 
-  test('each plain module imports nothing but Preview 1', { timeout: BUILD_TIMEOUT_MS }, async () => {
+  test('each module imports nothing but Preview 1', { timeout: BUILD_TIMEOUT_MS }, async () => {
     for (const { folder, config, name } of await buildStandIns('plain')) {
       const program = config.entrypoint[0] ?? { busybox: '/bin/busybox', nginx: '/usr/sbin/nginx' }[name] ?? '';
       const module = await WebAssembly.compile(await readFile(join(folder, program)));
