@@ -12,6 +12,7 @@ export const EVENT_REASONS = {
   // containers
   Created: ['Normal', 'container', 'A container was made.'],
   Started: ['Normal', 'container', 'A container runs.'],
+  OwnHostProcess: ['Normal', 'container', 'The module cannot share a host process, as its runtime class has it; why.'],
   Killing: ['Normal', 'container', 'A container is being ended, and why.'],
   Failed: ['Warning', 'container', 'A pull or a start failed; the message says how.'],
   BackOff: ['Warning', 'container', 'A pull (then of type Normal) or a restart waits for its back-off.'],

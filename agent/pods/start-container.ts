@@ -65,8 +65,20 @@ export async function startContainer(context: PodContext, request: StartRequest)
   context.recorder.record(reference, 'Normal', 'Created', 'Container created');
   await failAs('RunContainerError', context, request, () => context.runtime.startContainer(id), id);
   context.recorder.record(reference, 'Normal', 'Started', 'Container started');
+  await tellOfOwnHost(context, request, id);
   await linkLegacyLog(context, request, logPath, id);
   await runPostStart(context, request, id);
+}
+
+/** Where its runtime class has containers share host processes, and this one does not, its users should know why. */
+async function tellOfOwnHost(context: PodContext, { pod, container }: StartRequest, id: string): Promise<void> {
+  const { runtimeHandlers, defaultRuntimeHandler } = context.config;
+  const handler = context.runtimeHandlerOf(pod);
+  if (runtimeHandlers[handler === '' ? defaultRuntimeHandler : handler]?.isolation !== 'shared') return;
+  // One that has ended by now, or is gone, shows in its status.
+  const status = await context.runtime.containerStatus(id).catch(() => undefined);
+  if (status?.state !== 'CONTAINER_RUNNING' || status.message === '') return;
+  context.recorder.record(containerReference(pod, container.name), 'Normal', 'OwnHostProcess', status.message);
 }
 
 async function ensureImage(context: PodContext, request: StartRequest): Promise<Image> {
