@@ -58,8 +58,28 @@ export class BareRuntime implements AsyncDisposable {
     }
   }
 
+  /**
+   * Starts so many containers, each in a pod sandbox of its own.
+   * @returns removes them
+   */
+  async startMany(guest: GuestName, count: number, handler: string): Promise<() => Promise<void>> {
+    const module = await buildGuest(guest);
+    const sandboxes: string[] = [];
+    for (let index = 0; index < count; index++) {
+      const uid = randomUUID();
+      const sandbox = await this.#service.runPodSandbox(sandboxConfig(uid, join(this.#folder, 'logs', uid)), handler);
+      sandboxes.push(sandbox);
+      await this.#service.startContainer(
+        await this.#service.createContainer(sandbox, containerConfig(guest, module, [])),
+      );
+    }
+    return async () => {
+      for (const sandbox of sandboxes) await this.#service.removePodSandbox(sandbox);
+    };
+  }
+
   /** Runs a container in a pod sandbox of its own to its end, and removes both. */
-  async run(guest: GuestName, args: readonly string[] = []): Promise<ContainerRun> {
+  async run(guest: GuestName, args: readonly string[] = [], handler = 'wasm'): Promise<ContainerRun> {
     const module = await buildGuest(guest);
     const uid = randomUUID();
     const logDirectory = join(this.#folder, 'logs', uid);
@@ -67,7 +87,7 @@ export class BareRuntime implements AsyncDisposable {
     const begin = performance.now();
     const stop = new AbortController();
     const ended = this.#end(uid, stop.signal);
-    const sandbox = await this.#service.runPodSandbox(sandboxConfig(uid, logDirectory), 'wasm');
+    const sandbox = await this.#service.runPodSandbox(sandboxConfig(uid, logDirectory), handler);
     try {
       const id = await this.#service.createContainer(sandbox, containerConfig(guest, module, args));
       await this.#service.startContainer(id);

@@ -8,18 +8,25 @@ import { apiCalls } from './api-calls.ts';
 import { applyToRunning } from './apply-to-running.ts';
 import type { Benchmark } from './benchmark.ts';
 import { containerStart } from './container-start.ts';
+import { density } from './density.ts';
 import { deletion } from './delete.ts';
 import type { Figure } from './figures.ts';
 import { idle } from './idle.ts';
 import { logsRead } from './logs-read.ts';
 import { logsWrite } from './logs-write.ts';
 import { memory } from './memory.ts';
+import { preemption } from './preemption.ts';
+import { sharedMemory } from './shared-memory.ts';
+import { sharedStart } from './shared-start.ts';
 import { Stage } from './stage.ts';
 import { starts } from './starts.ts';
 import { toJson, toTable } from './table.ts';
 
 const ALL: readonly Benchmark[] = [
   containerStart,
+  sharedStart,
+  sharedMemory,
+  preemption,
   logsWrite,
   applyToRunning,
   deletion,
@@ -28,6 +35,7 @@ const ALL: readonly Benchmark[] = [
   idle,
   apiCalls,
   logsRead,
+  density,
 ];
 
 /** Exit code of a run that a signal ended. */

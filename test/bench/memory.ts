@@ -41,7 +41,7 @@ async function settledMemory(): Promise<number> {
 }
 
 /** What is taken between begin and end: against before and after, so that the machine's own drift falls out. */
-async function memoryTaken(begin: () => Promise<void>, end: () => Promise<void>): Promise<number> {
+export async function memoryTaken(begin: () => Promise<void>, end: () => Promise<void>): Promise<number> {
   const before = await settledMemory();
   await begin();
   const during = await settledMemory();

@@ -58,7 +58,7 @@ export class Stage implements AsyncDisposable {
         nodeName,
         kubeconfig: await cluster.nodeKubeconfig(nodeName),
         // 100 MB of log are read back whole: nothing is rotated away.
-        config: { logLevel: 'info', containerLogMaxSize: '1Gi' },
+        config: { logLevel: 'info', containerLogMaxSize: '1Gi', maxPods: 6000 },
         command,
       }),
     );

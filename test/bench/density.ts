@@ -1,0 +1,46 @@
+import type { Benchmark } from './benchmark.ts';
+import { memoryAvailable } from './processes.ts';
+import { isRunning } from './stage.ts';
+
+/** How many are wanted; the environment may ask for others, as the machine allows. */
+const PODS = Number(process.env['WASMLET_BENCH_PODS'] ?? 2000);
+/** Created at a time: more only wait in the API server. */
+const AT_ONCE = 50;
+const RUNNING_TIMEOUT_MS = 15 * 60_000;
+
+/** How many pods of the class wasm-shared run on one node at a time, with a real API server. */
+export const density: Benchmark = {
+  name: 'density',
+  figures: ['density.pods'],
+  async run(open, report) {
+    const stage = await open();
+    const image = await stage.presentImage('sleep');
+    await using pods = stage.watchPods();
+    const names = Array.from({ length: PODS }, (_, index) => `dense-${index}`);
+    const before = await memoryAvailable();
+    const deadline = AbortSignal.timeout(RUNNING_TIMEOUT_MS);
+    const began = performance.now();
+    const running = new Set<string>();
+    for (let first = 0; first < PODS && !deadline.aborted; first += AT_ONCE) {
+      const batch = names.slice(first, first + AT_ONCE);
+      await Promise.all(batch.map((name) => stage.create(stage.pod({ name, image, spec: SHARED }))));
+      const started = batch.map((name) => pods.until(name, isRunning).then(() => running.add(name)));
+      await Promise.race([Promise.all(started), ended(deadline)]);
+      if (running.size % 500 === 0) {
+        const [taken, seconds] = [before - (await memoryAvailable()), (performance.now() - began) / 1000];
+        report(`${running.size} pods run after ${seconds.toFixed(0)} s; all in all they took ${taken.toFixed(0)} MiB`);
+      }
+    }
+    const value = running.size;
+    await Promise.all([...running].map((name) => stage.deleteNow(name)));
+    return [{ name: 'density.pods', value }];
+  },
+};
+
+const SHARED = { runtimeClassName: 'wasm-shared', automountServiceAccountToken: false, enableServiceLinks: false };
+
+const ended = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
