@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { identityOf, isAlive } from '../base/process.ts';
 import type { ContainerConfig, PodSandboxConfig } from './service.ts';
 import { counts, exits, floods, grows, prints, SLEEPS, SPINS, TRAPS } from './test-guests.ts';
 import { TestRuntime, until } from './test-runtime.ts';
@@ -296,6 +297,27 @@ describe('deaths', () => {
     await runtime.exited(next);
     expect(await runtime.output(next)).toBe('anew\n');
     await stop(other);
+  });
+
+  test('a host without containers ends with its supervisor', TIMEOUT, async () => {
+    await using own = await TestRuntime.start();
+    const id = await run(prints('done\n'), {}, own);
+    const host = identityOf(own.hostPid(id));
+    await own.exited(id);
+    expect(isAlive(host)).toBe(true);
+    await own.killSupervisor();
+    await until(() => !isAlive(host), 30_000);
+  });
+
+  test('a supervisor that adopted a host lets go of it when it has no containers left', TIMEOUT, async () => {
+    await using own = await TestRuntime.start();
+    const id = await run(SLEEPS, {}, own);
+    const host = identityOf(own.hostPid(id));
+    await own.killSupervisor();
+    await own.answers();
+    await own.service.stopContainer(id, 0);
+    expect(await own.exited(id)).toMatchObject({ exitCode: 137 });
+    await until(() => !isAlive(host), 30_000);
   });
 
   test('the next supervisor adopts a shared host with all of its containers', TIMEOUT, async () => {

@@ -11,9 +11,13 @@ import type { Numbered, SharedExited, SharedMessage, SharedReply, SharedRequest,
 
 const v = SHARED_PROTOCOL_VERSION;
 
+/** How long a host waits for the first word of a supervisor: one that died before it could say it leaves none behind. */
+const PATIENCE_MS = 60_000;
+
 /**
  * A host that many containers share. It serves whoever connects to its socket: the supervisor, and after that one's
- * death the next. It lives as long as it has containers or somebody is connected.
+ * death the next. It lives as long as it has containers or somebody is connected who has asked for something; others
+ * only watch for its end.
  */
 export class SharedHost {
   readonly #parts: SharedHostParts;
@@ -33,15 +37,17 @@ export class SharedHost {
     const server = createServer((socket) => this.#accept(socket));
     server.listen({ fd: LIFE_FD });
     this.#showTitle();
+    const patience = setTimeout(() => this.#endIfIdle(), PATIENCE_MS);
     await this.#finished.promise;
+    clearTimeout(patience);
     server.close();
   }
 
   #accept(socket: Socket): void {
     const reader = new MessageReader(MAX_SHARED_MESSAGE_BYTES);
-    this.#connections.add(socket);
     socket.on('error', () => undefined);
     socket.on('data', (chunk: Buffer) => {
+      this.#connections.add(socket);
       try {
         for (const message of reader.push(chunk)) void this.#answer(socket, message as Numbered<SharedRequest>);
       } catch {

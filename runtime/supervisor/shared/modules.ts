@@ -19,6 +19,9 @@ const IDLE_MS = 5000;
 /** A rewritten module that no container was started from for so long is removed. */
 const UNUSED_MS = 24 * 60 * 60 * 1000;
 
+/** A large module on a busy machine takes seconds. */
+const TIMEOUT_MS = 60_000;
+
 const SWEEP_MS = 60 * 60 * 1000;
 
 /** From the repository the worker runs as TypeScript; published, its bundle stands beside this one. */
@@ -79,9 +82,12 @@ export class SharedModules implements Disposable {
     const pending = Promise.withResolvers<PreparedModule>();
     this.#pending.set(id, pending);
     worker.postMessage({ id, source, folder: this.#folder } satisfies PrepareRequest);
+    // A file on a volume may be one that is never read to its end.
+    const deadline = setTimeout(() => void worker.terminate(), TIMEOUT_MS).unref();
     try {
       return await pending.promise;
     } finally {
+      clearTimeout(deadline);
       this.#pending.delete(id);
       if (this.#pending.size === 0) this.#rest();
     }

@@ -132,6 +132,7 @@ export class SharedHosts {
    */
   async adopt(placement: Placement, record: StateRecord['host']): Promise<SharedGuest | undefined> {
     const host = [...this.#hosts].find(({ id }) => id === record.id) ?? this.#adoptHost(placement, record);
+    this.#releaseWhenIdle(host);
     const containers = await host.containers();
     if (!containers.some(({ container }) => container === placement.container)) return undefined;
     const guest = host.place(placement.container, placement.cpuShares);
