@@ -3,6 +3,7 @@ import type { Logger } from '../base/log.ts';
 import { RuntimeConnection } from './connection.ts';
 import type { Method, Params, Result } from './protocol.ts';
 import type { ContainerEvent, ExecSyncResult, RuntimeService } from './service.ts';
+import type { ConfinementMode } from './sandbox/confinement/select.ts';
 import { startSupervisor } from './spawn-supervisor.ts';
 
 export interface RuntimeHandlerConfig {
@@ -25,6 +26,8 @@ export interface ConnectRuntimeOptions {
   readonly posixExtension?: boolean;
   /** Containers that share one host process at the most, where their handler's isolation is 'shared'; default 250. */
   readonly maxContainersPerHost?: number;
+  /** How far hosts have to be confined (docs/confinement.md); default: as far as the machine allows. */
+  readonly confinement?: ConfinementMode;
   /** Where CNI's configuration and plugins are (docs/network.md); without it pods share the node's network. */
   readonly cni?: { readonly confDir: string; readonly binDir: string };
   /** Leaves the supervisor configured as it is: for who only looks, or acts on what runs. Default false. */
@@ -95,11 +98,11 @@ class RuntimeClient implements RuntimeService {
   }
 
   async #configure(connection: RuntimeConnection): Promise<void> {
-    const { handlers, defaultHandler, posixExtension = true, maxContainersPerHost, cni } = this.#options;
+    const { handlers, defaultHandler, posixExtension = true, confinement = 'preferred' } = this.#options;
+    const { maxContainersPerHost, cni } = this.#options;
     const configuration = {
       handlers: { ...handlers },
-      defaultHandler,
-      posixExtension,
+      ...{ defaultHandler, posixExtension, confinement },
       ...(maxContainersPerHost === undefined ? {} : { maxContainersPerHost }),
       ...(cni ? { cni } : {}),
     };

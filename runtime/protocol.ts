@@ -32,6 +32,7 @@ export const METHODS = {
         defaultHandler: z.string(),
         posixExtension: z.boolean().exactOptional(),
         maxContainersPerHost: z.number().int().min(1).exactOptional(),
+        confinement: z.enum(['required', 'preferred', 'none']).exactOptional(),
         cni: z.object({ confDir: z.string(), binDir: z.string() }).exactOptional(),
       }),
     ]),

@@ -57,7 +57,7 @@ describe('a container', () => {
     await until(() => existsSync(logPath) && readFileSync(logPath, 'utf8').includes('whole'));
     await until(() => {
       const partial = readdirSync(runtime.root, { recursive: true, encoding: 'utf8' }).find((path) =>
-        path.endsWith(join(container, 'partial')),
+        path.endsWith(join(container, 'state', 'partial')),
       );
       return partial !== undefined && readFileSync(join(runtime.root, partial), 'utf8').includes('half');
     });
@@ -183,6 +183,7 @@ describe('the service', () => {
     expect(conditions.map(({ type, status }) => [type, status])).toEqual([
       ['RuntimeReady', true],
       ['NetworkReady', true],
+      ['HostsConfined', expect.any(Boolean)],
       ['ControlGroupsReady', findLayout() !== undefined],
     ]);
     expect(runtimeHandlers.map(({ name }) => name)).toEqual(['', 'wasm', 'wasm-shared']);

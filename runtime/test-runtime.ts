@@ -94,11 +94,9 @@ export class TestRuntime implements AsyncDisposable {
     await until(() => !isAlive(identity));
   }
 
-  /** Host processes of this root that wait for a container; others show their container's name instead. */
+  /** Host processes of this root that wait for a container: the stderr of others lies in their container's folder. */
   waitingHosts(): number[] {
-    return processes().filter((pid) =>
-      argumentsOf(pid).some((argument) => argument.startsWith(join(this.root, 'run'))),
-    );
+    return processes().filter((pid) => linkOf(`/proc/${pid}/fd/2`)?.startsWith(join(this.root, 'run/')) === true);
   }
 
   /** The host of a container, from its record. */
@@ -189,15 +187,6 @@ function linkOf(path: string): string | undefined {
   } catch {
     // The process has ended.
     return undefined;
-  }
-}
-
-function argumentsOf(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-  } catch {
-    // It has ended.
-    return [];
   }
 }
 

@@ -17,6 +17,7 @@ test('the runtime tells its version and that it is ready, with its handlers', as
   expect(answer.status.conditions.map(({ type, status: ready }) => [type, ready])).toEqual([
     ['RuntimeReady', true],
     ['NetworkReady', true],
+    ['HostsConfined', expect.any(Boolean)],
     ['ControlGroupsReady', findLayout() !== undefined],
   ]);
   expect(answer.runtimeHandlers.map(({ name }) => name)).toEqual(['', 'wasm', 'wasm-shared']);

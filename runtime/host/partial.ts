@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../base/errors.ts';
 import { asHost } from './guest-identity.ts';
@@ -72,9 +72,16 @@ export const isDiskFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT', 'EFB
  * @returns the bytes of stdout and of stderr, or undefined when there are none
  */
 export function readPartial(directory: string): readonly [Buffer, Buffer] | undefined {
+  // No more than there can be, whatever is in the file by now.
+  const bytes = Buffer.alloc(2 * SLOT_BYTES);
   let content: Buffer;
   try {
-    content = readFileSync(partialPath(directory));
+    const fd = openSync(partialPath(directory), 'r');
+    try {
+      content = bytes.subarray(0, readSync(fd, bytes));
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;

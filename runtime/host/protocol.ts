@@ -52,7 +52,7 @@ export interface GuestStart {
 export interface HostStart extends GuestStart {
   readonly v: number;
   readonly type: 'start';
-  /** The container's own folder: exit.json is written there. */
+  /** Where the host keeps its records: exit.json is written there. */
   readonly directory: string;
   /** Absolute path. */
   readonly logPath: string;

@@ -70,7 +70,7 @@ export class Commands {
    */
   async run(request: CommandRequest): Promise<number> {
     const { pool, runDirectory } = this.#context;
-    const host = pool.claim(request.netns);
+    const host = pool.claim(request.netns, request.start);
     const command = new Command(host, request, pooledErrorPath(runDirectory, host.id));
     // From here on the end of the container ends it too.
     this.#running.add(command);

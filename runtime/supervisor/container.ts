@@ -26,7 +26,8 @@ import { ChildHost, hostUsage, pooledErrorPath, signalHost } from './hosts.ts';
 import type { Host, HostEnd } from './hosts.ts';
 import { repairLog } from './log-repair.ts';
 import { removeHostFiles } from './pool.ts';
-import { configPath, CONTAINER_RECORD, hostErrorPath, readExit, rootPath, STATE_RECORD, statePath } from './records.ts';
+import { configPath, CONTAINER_RECORD, hostErrorPath, hostStatePath, readExit, rootPath } from './records.ts';
+import { STATE_RECORD, statePath } from './records.ts';
 import type { ContainerRecord, StateRecord } from './records.ts';
 import { makeRootFolder } from './root-folder.ts';
 import { sandboxMounts } from './sandbox-files.ts';
@@ -149,9 +150,13 @@ export class ContainerEntry {
 
   async #claim(): Promise<Claim> {
     const { owner } = this;
-    if (owner.isolation === 'process') return { host: this.#context.pool.claim(owner.netns) };
+    const { pool } = this.#context;
+    const guest = this.#startRequest();
+    // What a host is to be allowed has to be there.
+    if (pool.confinement.needsReach) await this.#makeHostFolders();
+    if (owner.isolation === 'process') return { host: pool.claim(owner.netns, guest) };
     const { tree } = this.config.image;
-    return await claimShared(this.#context, { placement: this.placement, guest: this.#startRequest(), tree });
+    return await claimShared(this.#context, { placement: this.placement, guest, tree });
   }
 
   /** What decides which host of those that are shared it may run in. */
@@ -172,7 +177,7 @@ export class ContainerEntry {
     };
     try {
       await this.#saveState(claimed);
-      await mkdir(dirname(this.logPath), { recursive: true, mode: 0o755 });
+      await this.#makeHostFolders();
       const answer = await (host instanceof ChildHost ? this.#startOwn(host) : this.#startShared(host, module ?? ''));
       if (answer?.type !== 'started') return answer?.message ?? '';
       await this.#saveState({ ...claimed, startedAt: answer.startedAt });
@@ -181,6 +186,12 @@ export class ContainerEntry {
     } catch (error) {
       return messageOf(error);
     }
+  }
+
+  /** What a host writes into, and cannot make itself. */
+  async #makeHostFolders(): Promise<void> {
+    await mkdir(dirname(this.logPath), { recursive: true, mode: 0o755 });
+    await mkdir(hostStatePath(this.directory), { recursive: true, mode: 0o700 });
   }
 
   async #startOwn(host: ChildHost): Promise<HostAnswer | undefined> {
@@ -218,7 +229,7 @@ export class ContainerEntry {
       ...guest,
       network: { ...this.#network(), ...guest.network, listeners: this.#network().listeners },
       ...(module === undefined ? {} : { module }),
-      directory: this.directory,
+      directory: hostStatePath(this.directory),
       logPath: this.logPath,
       logLimits: config.logLimits,
       ...(config.stopSignal === undefined ? {} : { stopSignal: config.stopSignal }),
@@ -352,7 +363,8 @@ export class ContainerEntry {
       ...this.#traces(),
     });
     try {
-      repairLog(this.logPath, this.directory);
+      // A host of an earlier release has kept it in the container's folder.
+      for (const folder of [hostStatePath(this.directory), this.directory]) repairLog(this.logPath, folder);
     } catch (error) {
       this.#context.logger.warn('a log cannot be completed', { container: this.id, error: messageOf(error) });
     }

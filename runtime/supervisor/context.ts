@@ -1,5 +1,6 @@
 import type { Logger } from '../../base/log.ts';
 import type { Cgroups } from '../sandbox/cgroup.ts';
+import type { ConfinementMode } from '../sandbox/confinement/select.ts';
 import type { PodNetworks } from '../sandbox/network/pod-networks.ts';
 import type { EventHub } from './events.ts';
 import type { HostPool } from './pool.ts';
@@ -14,6 +15,8 @@ export interface SupervisorContext {
   readonly pool: HostPool;
   readonly sharedHosts: SharedHosts;
   readonly sharedModules: SharedModules;
+  /** Holds the hosts that are started from now on as the agent's configuration says. */
+  readonly confine: (mode: ConfinementMode) => void;
   readonly networks: PodNetworks;
   readonly events: EventHub;
   readonly logger: Logger;

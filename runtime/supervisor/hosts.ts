@@ -8,9 +8,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { WasmletError } from '../../base/errors.ts';
+import { admit } from '../sandbox/confinement/admission.ts';
+import type { Confinement } from '../sandbox/confinement/confinement.ts';
+import type { Reach } from '../sandbox/confinement/reach.ts';
 import { insideNamespace } from '../sandbox/network/namespace.ts';
 import { encodeMessage, MessageReader } from '../framing.ts';
-import { HOST_PROTOCOL_VERSION, SUPERVISOR_FD } from '../host/protocol.ts';
+import { HOST_PROTOCOL_VERSION, LIFE_FD, SUPERVISOR_FD } from '../host/protocol.ts';
 import type { HostAnswer, HostExec, HostReport, HostRequest, HostShare, HostStart } from '../host/protocol.ts';
 import { identityOf, isAlive, signalProcess } from '../../base/process.ts';
 import type { ProcessIdentity } from '../../base/process.ts';
@@ -65,14 +68,23 @@ export function hostSocketPath(runDirectory: string, id: string): string {
   );
 }
 
+/** What confined hosts have as their '/'. */
+export const hostRootPath = (runDirectory: string): string => join(runDirectory, 'root');
+
 /** Where a host's stderr goes until it has a container. */
 export const pooledErrorPath = (runDirectory: string, id: string): string => join(runDirectory, `${id}.stderr`);
 
 /**
- * Warnings would only fill host.stderr. SIGUSR1 is the guest's and starts no debugger. A small young generation keeps a busy guest's host small; none of V8's other
+ * Warnings would only fill host.stderr. A host makes no system calls of its own and loads no native code. SIGUSR1 is the guest's and starts no debugger. A small young generation keeps a busy guest's host small; none of V8's other
  * flags makes one that sleeps smaller (measured: docs/RATIONALE.md).
  */
-const NODE_FLAGS = ['--no-warnings', '--disable-sigusr1', '--max-semi-space-size=1'];
+const NODE_FLAGS = [
+  ...['--no-warnings', '--no-experimental-ffi', '--no-addons'],
+  ...['--disable-sigusr1', '--max-semi-space-size=1'],
+];
+
+/** The first descriptor that a host inherits beyond its protocol's. */
+const FIRST_FREE_FD = LIFE_FD + 1;
 
 /** A listening socket that a host inherits. */
 interface LifeSocket extends Disposable {
@@ -119,6 +131,16 @@ const messageSchema = z.discriminatedUnion('type', [
   z.object({ v: z.number(), type: z.literal('finished'), cpuMicroseconds: z.number() }),
 ]) satisfies z.ZodType<HostMessage>;
 
+/** Where and how a host is to be started. */
+export interface HostPlace {
+  readonly confinement: Confinement;
+  readonly runDirectory: string;
+  /** Path of the network namespace that it runs in; undefined: the supervisor's. */
+  readonly netns?: string | undefined;
+  /** What its container may reach, where the confinement has to know it. */
+  readonly reach?: Reach | undefined;
+}
+
 /** A host that this supervisor has started: it waits on it and so knows how it ends. */
 export class ChildHost implements Host {
   readonly id: string;
@@ -127,9 +149,11 @@ export class ChildHost implements Host {
   /** Resolves when the host waits for its request, or is gone. */
   readonly ready: Promise<void>;
   readonly #socket: Socket;
+  readonly #runDirectory: string;
 
-  private constructor(id: string, child: ChildProcess, pid: number) {
+  private constructor(id: string, child: ChildProcess, pid: number, runDirectory: string) {
     this.id = id;
+    this.#runDirectory = runDirectory;
     this.ended = new Promise((resolve) => {
       child.once('exit', (code, signal) => resolve({ code, signal }));
     });
@@ -142,31 +166,29 @@ export class ChildHost implements Host {
   }
 
   /**
-   * Starts a host in a session of its own, with an empty environment: nothing of the supervisor's reaches a guest.
-   * @param code path of the host's bundle
-   * @param netns path of the network namespace that it runs in; undefined: the supervisor's
+   * Starts a host in a session of its own, confined, with an empty environment: nothing of the supervisor's reaches a
+   * guest.
    * @throws WasmletError Unavailable when the process cannot be started
    */
-  static spawn(code: string, runDirectory: string, netns?: string): ChildHost {
+  static spawn({ confinement, runDirectory, netns, reach }: HostPlace): ChildHost {
     const id = randomBytes(8).toString('hex');
     const socketPath = hostSocketPath(runDirectory, id);
     const errorPath = pooledErrorPath(runDirectory, id);
     const stderr = openSync(errorPath, 'a', 0o600);
     try {
       using life = bindLifeSocket(socketPath);
-      const args = [...NODE_FLAGS, code];
-      const command =
-        netns === undefined ? ([process.execPath, args] as const) : insideNamespace(netns, process.execPath, args);
-      const child = spawn(...command, {
+      using launched = confinement.launch(NODE_FLAGS, FIRST_FREE_FD, reach);
+      const [program, args] = netns === undefined ? launched.command : insideNamespace(netns, ...launched.command);
+      const child = spawn(program, args, {
         cwd: runDirectory,
         detached: true,
         env: process.env['TZ'] === undefined ? {} : { TZ: process.env['TZ'] },
-        // The last two are SUPERVISOR_FD and LIFE_FD.
-        stdio: ['ignore', 'ignore', stderr, 'pipe', life.fd],
+        // From SUPERVISOR_FD and LIFE_FD on.
+        stdio: ['ignore', 'ignore', stderr, 'pipe', life.fd, ...launched.descriptors],
       });
       child.on('error', () => undefined);
       if (child.pid === undefined) throw new WasmletError('Unavailable', 'a host process could not be started');
-      return new ChildHost(id, child, child.pid);
+      return new ChildHost(id, child, child.pid, runDirectory);
     } catch (error) {
       rmSync(errorPath, { force: true });
       rmSync(socketPath, { force: true });
@@ -222,7 +244,10 @@ export class ChildHost implements Host {
   /** Sends the one request and hands on what the host says, in order, until it closes. */
   async #converse(request: HostRequest, listener: HostListener): Promise<void> {
     await this.ready;
-    if (this.#socket.destroyed) return;
+    if (this.#socket.destroyed || !isAlive(this.identity)) return;
+    const admitted =
+      // One that is to be shared is told of its containers later.
+      request.type === 'share' ? request : admit(hostRootPath(this.#runDirectory), this.identity.pid, request);
     const reader = new MessageReader(MAX_ANSWER_BYTES);
     const handOn = async (chunk: Buffer): Promise<void> => {
       for (const message of reader.push(chunk)) await listener(this.#parse(message));
@@ -240,7 +265,7 @@ export class ChildHost implements Host {
       });
       this.#socket.once('close', () => resolve());
       this.#socket.resume();
-      this.#socket.write(encodeMessage(request));
+      this.#socket.write(encodeMessage(admitted));
     });
   }
 

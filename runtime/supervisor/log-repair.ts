@@ -9,7 +9,7 @@ const HEADER = /^\d{4}-\d\d-\d\dT[\d:.]+Z std(out|err) [FP] /;
 /**
  * Finishes the log of a host that was ended by a signal: a write that the kernel broke off in the middle is made a
  * line, and what the guest had begun to write of a line is added.
- * @param directory the container's folder
+ * @param directory where the host has kept what is not finished
  */
 export function repairLog(logPath: string, directory: string): void {
   let fd: number;

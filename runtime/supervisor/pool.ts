@@ -1,11 +1,13 @@
 import { rmSync } from 'node:fs';
 import type { Logger } from '../../base/log.ts';
 import { messageOf } from '../../base/errors.ts';
+import type { Confinement } from '../sandbox/confinement/confinement.ts';
+import type { Reach } from '../sandbox/confinement/reach.ts';
 import { ChildHost, hostSocketPath, pooledErrorPath, signalHost } from './hosts.ts';
 
 export interface PoolOptions {
-  /** Path of the host's bundle. */
-  readonly code: string;
+  /** How hosts are held from now on. */
+  readonly confinement: Confinement;
   readonly runDirectory: string;
   /** How many hosts wait for a container. Each costs about 10 MB. */
   readonly size: number;
@@ -25,10 +27,29 @@ export class HostPool implements Disposable {
   /** By the network namespace that they wait in. */
   readonly #inside = new Map<string, ChildHost>();
   #closed = false;
+  #confinement: Confinement;
   #failure: string | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#confinement = options.confinement;
+  }
+
+  get confinement(): Confinement {
+    return this.#confinement;
+  }
+
+  /** Holds hosts otherwise from now on; those that wait, held as before, are ended. */
+  confine(confinement: Confinement): void {
+    if (confinement === this.#confinement) return;
+    this.#confinement = confinement;
+    this.#failure = undefined;
+    this.#endWaiting();
+    this.refill();
+  }
+
+  get #startsAhead(): boolean {
+    return !this.#closed && !this.#confinement.needsReach;
   }
 
   /** Why hosts cannot be started at present, or undefined. */
@@ -39,9 +60,11 @@ export class HostPool implements Disposable {
   /**
    * Takes a host that waits, or starts one.
    * @param netns path of the network namespace that it is to run in; undefined: the node's
+   * @param reach what its container may reach; undefined: it is to have more than one
    * @throws WasmletError Unavailable
    */
-  claim(netns?: string): ChildHost {
+  claim(netns?: string, reach?: Reach): ChildHost {
+    if (this.#confinement.needsReach) return this.#spawn(netns, reach);
     if (netns !== undefined) return this.#takeInside(netns) ?? this.#spawn(netns);
     for (const host of this.#waiting) {
       this.#waiting.delete(host);
@@ -53,7 +76,7 @@ export class HostPool implements Disposable {
   /** Starts hosts until enough are waiting. */
   refill(): void {
     try {
-      while (!this.#closed && this.#waiting.size < this.#options.size) this.#add(this.#spawn());
+      while (this.#startsAhead && this.#waiting.size < this.#options.size) this.#add(this.#spawn());
     } catch (error) {
       this.#options.logger.warn('no host can be started ahead', { error: messageOf(error) });
     }
@@ -61,7 +84,7 @@ export class HostPool implements Disposable {
 
   /** Starts a host that waits inside a network namespace, where hosts are started ahead at all. */
   warm(netns: string): void {
-    if (this.#closed || this.#options.size === 0) return;
+    if (!this.#startsAhead || this.#options.size === 0) return;
     try {
       const host = this.#spawn(netns);
       this.#inside.set(netns, host);
@@ -91,9 +114,10 @@ export class HostPool implements Disposable {
     return host;
   }
 
-  #spawn(netns?: string): ChildHost {
+  #spawn(netns?: string, reach?: Reach): ChildHost {
     try {
-      const host = ChildHost.spawn(this.#options.code, this.#options.runDirectory, netns);
+      const { runDirectory } = this.#options;
+      const host = ChildHost.spawn({ confinement: this.#confinement, runDirectory, netns, reach });
       this.#failure = undefined;
       return host;
     } catch (error) {
@@ -112,6 +136,10 @@ export class HostPool implements Disposable {
 
   [Symbol.dispose](): void {
     this.#closed = true;
+    this.#endWaiting();
+  }
+
+  #endWaiting(): void {
     for (const host of [...this.#waiting, ...this.#inside.values()]) {
       host.release();
       removeHostFiles(this.#options.runDirectory, host.id);

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { WasmletError } from '../../base/errors.ts';
@@ -13,7 +14,9 @@ import * as schemas from '../schemas.ts';
  *     <root>/pods/<namespace>/<uid>/runtime/<sandbox id>/sandbox.json
  *     <root>/pods/<namespace>/<uid>/runtime/<sandbox id>/containers/<container id>/config.json   what was asked for
  *                                                                                /state.json    its host, once it has one
- *                                                                                /exit.json     how it ended
+ *                                                                                /exit.json     how it ended, when its host could not say
+ *                                                                                /state/        what its host writes: its own exit.json,
+ *                                                                                               a line that is not finished
  *                                                                                /commands/     the hosts of its commands
  *                                                                                /root/         the guest's '/'
  *     <root>/run/<host id>.sock                                                  a host's socket (short: 107 bytes)
@@ -78,9 +81,25 @@ const EXIT_RECORD_TYPE: RecordType<ContainerExit> = {
   }),
 };
 
-/** How the container in this folder ended, or undefined while nobody has noted it. */
-export const readExit = (directory: string): Promise<ContainerExit | undefined> =>
-  readRecord(exitRecordPath(directory), EXIT_RECORD_TYPE);
+/** Bytes of an exit record at the most: a guest that has taken over its host writes what it likes. */
+const MAX_EXIT_BYTES = 64 * 1024;
+
+/**
+ * How the container in this folder ended, or undefined while nobody has noted it: as the supervisor has noted, else as
+ * its host.
+ * @throws WasmletError InvalidRecord
+ */
+export async function readExit(directory: string): Promise<ContainerExit | undefined> {
+  for (const folder of [directory, hostStatePath(directory)]) {
+    const path = exitRecordPath(folder);
+    const { size = 0 } = statSync(path, { throwIfNoEntry: false }) ?? {};
+    if (size > MAX_EXIT_BYTES)
+      throw new WasmletError('InvalidRecord', `${path} has ${size} bytes: it is no exit record`);
+    const exit = await readRecord(path, EXIT_RECORD_TYPE);
+    if (exit) return exit;
+  }
+  return undefined;
+}
 
 /** Names that become folders: Kubernetes' own names and UIDs all pass. */
 const PATH_SAFE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/;
@@ -117,6 +136,8 @@ export const containerDirectory = (sandbox: string, id: string): string => join(
 export const configPath = (directory: string): string => join(directory, 'config.json');
 export const statePath = (directory: string): string => join(directory, 'state.json');
 export const rootPath = (directory: string): string => join(directory, 'root');
+/** What the container's host may write of its own affairs. */
+export const hostStatePath = (directory: string): string => join(directory, 'state');
 export const hostErrorPath = (directory: string): string => join(directory, 'host.stderr');
 export const commandsDirectory = (directory: string): string => join(directory, 'commands');
 export const commandPath = (directory: string, hostId: string): string =>

@@ -5,13 +5,15 @@ import { messageOf, WasmletError } from '../../base/errors.ts';
 import { VERSION } from '../../base/version.ts';
 import { findLayout } from '../sandbox/cgroup-layout.ts';
 import { Cgroups } from '../sandbox/cgroup.ts';
+import { findConfinement } from '../sandbox/confinement/find-confinement.ts';
+import { selectConfinement } from '../sandbox/confinement/select.ts';
 import { PodNetworks } from '../sandbox/network/pod-networks.ts';
 import { adoptAll, settleNetworks } from './adopt.ts';
 import { compressRotatedLogs } from './compress.ts';
 import type { SupervisorContext } from './context.ts';
 import { EventHub } from './events.ts';
 import { hostCode } from './host-code.ts';
-import { hostSocketPath } from './hosts.ts';
+import { hostRootPath, hostSocketPath } from './hosts.ts';
 import { lockFolder } from '../../base/lock.ts';
 import type { FolderLock } from '../../base/lock.ts';
 import { HostPool } from './pool.ts';
@@ -58,7 +60,9 @@ export async function runSupervisor(
   const code = await hostCode(run);
   const stopped = new AbortController();
   const layout = findLayout();
-  using pool = new HostPool({ code, runDirectory: run, size: options.poolSize ?? 1, logger });
+  const confinement = await findConfinement({ code, rootPath: hostRootPath(run) }, signal);
+  for (const missing of confinement.missing) logger.warn('hosts are less confined than they should be', { missing });
+  using pool = new HostPool({ confinement, runDirectory: run, size: options.poolSize ?? 1, logger });
   using sharedModules = new SharedModules(root);
   const context: SupervisorContext = {
     root,
@@ -66,6 +70,7 @@ export async function runSupervisor(
     pool,
     sharedHosts: new SharedHosts({ pool, runDirectory: run, logger, signal: stopped.signal }),
     sharedModules,
+    confine: (mode) => pool.confine(selectConfinement(mode, confinement, code)),
     networks: new PodNetworks(root, options.cni, logger),
     events: new EventHub(),
     logger,

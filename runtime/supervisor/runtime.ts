@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { messageOf, WasmletError } from '../../base/errors.ts';
 import { VERSION } from '../../base/version.ts';
 import { timeNow } from '../host/timestamp.ts';
+import type { ConfinementMode } from '../sandbox/confinement/select.ts';
 import type { CniSettings } from '../sandbox/network/pod-networks.ts';
 import type {
   ContainerConfig,
@@ -33,6 +34,8 @@ export interface Handlers {
   readonly maxContainersPerHost?: number;
   /** Whether guests may import wasmlet_posix_v1; by default they may. */
   readonly posixExtension?: boolean;
+  /** Default: preferred. */
+  readonly confinement?: ConfinementMode;
   /** Without it pods share the node's network. */
   readonly cni?: CniSettings;
 }
@@ -74,6 +77,7 @@ export class Runtime {
           message: failure ?? '',
         },
         await this.context.networks.condition(),
+        confinementCondition(this.context.pool.confinement.missing),
         limitsCondition(this.context.cgroups?.failure ?? (this.context.cgroups ? undefined : NO_CGROUPS)),
       ],
       runtimeHandlers: ['', ...Object.keys(this.#handlers.handlers)].map((name) => ({ name, features })),
@@ -84,6 +88,7 @@ export class Runtime {
   configure(handlers: Handlers): void {
     this.#handlers = handlers;
     this.context.policy.posixExtension = handlers.posixExtension ?? true;
+    this.context.confine(handlers.confinement ?? 'preferred');
     this.context.networks.configure(handlers.cni);
     this.context.sharedHosts.maxPerHost = handlers.maxContainersPerHost ?? DEFAULT_MAX_PER_HOST;
   }
@@ -241,6 +246,14 @@ const limitsCondition = (failure: string | undefined): RuntimeCondition => ({
   status: failure === undefined,
   reason: failure === undefined ? '' : 'NoControlGroups',
   message: failure ?? '',
+});
+
+/** Not CRI's: whether hosts are confined by all means that there are. */
+const confinementCondition = (missing: readonly string[]): RuntimeCondition => ({
+  type: 'HostsConfined',
+  status: missing.length === 0,
+  reason: missing.length === 0 ? 'AllMeans' : 'MeansMissing',
+  message: missing.length === 0 ? '' : `hosts are confined without ${missing.join('; ')}`,
 });
 
 function sameSandbox(entry: SandboxEntry, config: PodSandboxConfig, runtimeHandler: string): string {

@@ -30,7 +30,7 @@ export interface Claim {
  */
 export async function claimShared(context: SupervisorContext, request: SharedClaimRequest): Promise<Claim> {
   const { placement } = request;
-  const own = (): ChildHost => context.pool.claim(placement.netns);
+  const own = (): ChildHost => context.pool.claim(placement.netns, request.guest);
   let prepared;
   try {
     prepared = await context.sharedModules.prepare(moduleOf(request));

@@ -5,7 +5,8 @@ import { isAlive, signalProcess } from '../../../base/process.ts';
 import type { ProcessIdentity } from '../../../base/process.ts';
 import type { HostAnswer } from '../../host/protocol.ts';
 import type { SharedStart, SharedUsage } from '../../host/shared/protocol.ts';
-import { hostSocketPath } from '../hosts.ts';
+import { admit, dismiss } from '../../sandbox/confinement/admission.ts';
+import { hostRootPath, hostSocketPath } from '../hosts.ts';
 import type { ChildHost, Host } from '../hosts.ts';
 import type { ProcessUsage } from '../stats.ts';
 import { SharedConnection } from './connection.ts';
@@ -115,7 +116,8 @@ export class SharedHost {
   async start(guest: SharedGuest, start: SharedStart, timeoutMs: number): Promise<HostAnswer | undefined> {
     try {
       const connection = await this.#connection;
-      const reply = await connection.request({ type: 'start', start }, timeoutMs);
+      const admitted = this.#admit(guest, start);
+      const reply = await connection.request({ type: 'start', start: admitted }, timeoutMs);
       if (reply.type === 'started') return { v: 1, ...reply };
       this.#noteExit(guest.container);
       return { v: 1, type: 'startFailed', message: 'message' in reply ? reply.message : 'the host did not understand' };
@@ -123,6 +125,20 @@ export class SharedHost {
       if (this.#hasEnded || !isAlive(this.identity)) return undefined;
       throw error;
     }
+  }
+
+  /** Lets the host have what the container may reach, for as long as that one is there. */
+  #admit(guest: SharedGuest, start: SharedStart): SharedStart {
+    const { pid } = this.identity;
+    const admitted = admit(hostRootPath(this.#options.runDirectory), pid, start);
+    guest.ended
+      .then(() => {
+        if (!this.#hasEnded && isAlive(this.identity)) dismiss(pid, admitted);
+      })
+      .catch((error: unknown) => {
+        this.#options.logger.warn('a shared host keeps what a container had', { pid, error: messageOf(error) });
+      });
+    return admitted;
   }
 
   /** Sends a signal to one guest. */

@@ -1,0 +1,66 @@
+import { existsSync } from 'node:fs';
+import { loaderOf } from '../linux/elf.ts';
+import { LEAST_ABI, Ruleset } from '../linux/landlock.ts';
+import { findLauncher, launch } from '../linux/launcher.ts';
+import type { Architecture } from '../linux/numbers.ts';
+import type { Confinement, ConfinementOptions, HostLaunch } from './confinement.ts';
+import { loadedLibraries, RIGHTS_OF } from './host-root.ts';
+import { filtered, noNewPrivileges, resourceLimits, restrictedBy } from './launch-steps.ts';
+import { translateReach } from './reach.ts';
+import type { Reach } from './reach.ts';
+
+/** Where libraries stand (ldconfig(8)); other C libraries have none. */
+const LOADER_CACHE = '/etc/ld.so.cache';
+
+/** Hosts see the machine's files, and Landlock lets them have those of their container. Needs no rights. */
+export class ByPaths implements Confinement {
+  readonly missing: readonly string[];
+  readonly needsReach: boolean;
+  readonly #code: string;
+  readonly #abi: number;
+  readonly #architecture: Architecture;
+  readonly #launcher = findLauncher();
+
+  constructor(options: ConfinementOptions, architecture: Architecture, abi: number, missing: readonly string[]) {
+    this.missing = missing;
+    this.#code = options.code;
+    this.#abi = abi;
+    this.#architecture = architecture;
+    this.needsReach = abi >= LEAST_ABI;
+  }
+
+  launch(flags: readonly string[], firstDescriptor: number, reach?: Reach): HostLaunch {
+    const ruleset = reach && this.needsReach ? this.#rules(reach) : undefined;
+    const steps = [
+      ...resourceLimits(),
+      ...noNewPrivileges(),
+      ...(ruleset ? restrictedBy(firstDescriptor) : []),
+      ...filtered(this.#architecture),
+    ];
+    return {
+      command: launch(this.#launcher, steps, [process.execPath, [...flags, this.#code]]),
+      descriptors: ruleset ? [ruleset.fd] : [],
+      [Symbol.dispose]: () => ruleset?.[Symbol.dispose](),
+    };
+  }
+
+  #rules(reach: Reach): Ruleset {
+    const ruleset = new Ruleset(this.#abi);
+    try {
+      const loader = loaderOf(process.execPath);
+      for (const path of [process.execPath, ...loadedLibraries(), ...(loader === undefined ? [] : [loader])]) {
+        ruleset.allow(path, 'execute');
+      }
+      ruleset.allow(this.#code, 'read');
+      if (existsSync(LOADER_CACHE)) ruleset.allow(LOADER_CACHE, 'read');
+      translateReach(reach, ({ purpose, path }) => {
+        ruleset.allow(path, RIGHTS_OF[purpose]);
+        return path;
+      });
+      return ruleset;
+    } catch (error) {
+      ruleset[Symbol.dispose]();
+      throw error;
+    }
+  }
+}

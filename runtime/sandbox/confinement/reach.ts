@@ -1,0 +1,33 @@
+import { dirname } from 'node:path';
+import type { GuestStart, HostStart } from '../../host/protocol.ts';
+import type { Purpose } from './host-root.ts';
+
+/** The paths in a request to a host: all that it may reach of the machine's files. */
+export type Reach = Pick<GuestStart, 'root' | 'module' | 'mounts' | 'readonlyRoot'> &
+  Partial<Pick<HostStart, 'directory' | 'logPath'>>;
+
+/** Something that a host may reach, and what for. */
+export interface Reached {
+  readonly purpose: Purpose;
+  readonly path: string;
+}
+
+/**
+ * A request with each of its paths in other words.
+ * @param translate is given what is reached, and says how the host is to call it
+ */
+export function translateReach<T extends Reach>(request: T, translate: (reached: Reached) => string): T {
+  const { root, module, mounts, readonlyRoot, directory, logPath } = request;
+  const of = (purpose: Purpose, path: string): string => translate({ purpose, path });
+  return {
+    ...request,
+    root: of(readonlyRoot === true ? 'readonly' : 'files', root),
+    mounts: mounts.map((mount) => ({
+      ...mount,
+      hostPath: of(mount.readonly ? 'readonly' : 'files', mount.hostPath),
+    })),
+    ...(module === undefined ? {} : { module: of('modules', module) }),
+    ...(directory === undefined ? {} : { directory: of('state', directory) }),
+    ...(logPath === undefined ? {} : { logPath: logPath.replace(dirname(logPath), of('logs', dirname(logPath))) }),
+  };
+}

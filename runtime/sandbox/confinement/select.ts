@@ -1,0 +1,36 @@
+import { WasmletError } from '../../../base/errors.ts';
+import { Unconfined } from './confinement.ts';
+import type { Confinement, HostLaunch } from './confinement.ts';
+
+/** `required`: no host runs unless nothing is missing. `preferred`: as far as the machine allows. `none`: not at all. */
+export type ConfinementMode = 'required' | 'preferred' | 'none';
+
+const NOT_WANTED = 'hosts are not confined: confinement is none in the configuration of the node';
+
+/** Starts no host. */
+class Refused implements Confinement {
+  readonly missing: readonly string[];
+  readonly needsReach = true;
+
+  constructor(missing: readonly string[]) {
+    this.missing = missing;
+  }
+
+  launch(): HostLaunch {
+    throw new WasmletError(
+      'FailedPrecondition',
+      `no host can be started: confinement is required in the configuration of the node, but the machine does not ` +
+        `allow ${this.missing.join('; ')}`,
+    );
+  }
+}
+
+/**
+ * How hosts are held by a node's configuration.
+ * @param found what the machine allows
+ * @param code path of the host's bundle
+ */
+export function selectConfinement(mode: ConfinementMode, found: Confinement, code: string): Confinement {
+  if (mode === 'none') return new Unconfined(code, [NOT_WANTED]);
+  return mode === 'required' && found.missing.length > 0 ? new Refused(found.missing) : found;
+}
