@@ -14,6 +14,7 @@ export const runtimeOptions = (config: Config, logger: Logger): ConnectRuntimeOp
   defaultHandler: config.defaultRuntimeHandler,
   maxContainersPerHost: config.maxContainersPerHost,
   posixExtension: config.posixExtension,
+  confinement: config.confinement,
   ...(config.cniConfDir === '' ? {} : { cni: { confDir: config.cniConfDir, binDir: config.cniBinDir } }),
   logger: logger.child({ part: 'runtime' }),
 });

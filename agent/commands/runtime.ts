@@ -14,6 +14,7 @@ export async function runtimeCommand(config: Config): Promise<void> {
     defaultHandler: config.defaultRuntimeHandler,
     maxContainersPerHost: config.maxContainersPerHost,
     posixExtension: config.posixExtension,
+    confinement: config.confinement,
     logger,
   };
   await endOnSignals(logger, (signal) => runSupervisor(options, signal));

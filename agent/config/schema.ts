@@ -215,6 +215,10 @@ const options = z.strictObject({
     .boolean()
     .default(true)
     .describe('Whether guests may import `wasmlet_posix_v1`: modes, owners, pipes, signals (docs/wasi-posix.md)'),
+  confinement: z
+    .enum(['required', 'preferred', 'none'])
+    .default('preferred')
+    .describe('Whether hosts have to be confined by all means, by those that there are, or not (docs/confinement.md)'),
   criSocket: z
     .string()
     .default('unix:///run/wasmlet/cri.sock')

@@ -7,6 +7,8 @@ export interface ConditionInputs {
   readonly pressure: Pressure;
   /** The runtime's NetworkReady: whether pods can be given addresses. */
   readonly network: { readonly ready: boolean; readonly reason: string; readonly message: string };
+  /** The runtime's HostsConfined; undefined: it does not say. */
+  readonly confinement: { readonly status: boolean; readonly reason: string; readonly message: string } | undefined;
   /** Why the node cannot take pods; empty: it can. */
   readonly errors: readonly string[];
 }
@@ -56,7 +58,7 @@ export function nextConditions(
 }
 
 /** In the kubelet's order: Ready has to be the last. */
-function wantedConditions({ pressure, network, errors }: ConditionInputs): Wanted[] {
+function wantedConditions({ pressure, network, confinement, errors }: ConditionInputs): Wanted[] {
   return [
     networkCondition(network),
     pressure.memory
@@ -68,6 +70,7 @@ function wantedConditions({ pressure, network, errors }: ConditionInputs): Wante
     pressure.pid
       ? pressed('PIDPressure', 'InsufficientPID', 'insufficient PID available')
       : relaxed('PIDPressure', 'SufficientPID', 'sufficient PID available'),
+    ...(confinement ? [{ type: 'HostsConfined', ...confinement }] : []),
     readyCondition(errors),
   ];
 }

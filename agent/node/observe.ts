@@ -69,6 +69,7 @@ class MachineObserver implements Observer {
       runtimeHandlers: this.#runtime?.runtimeHandlers ?? [],
       pressure: this.#pressure.evaluate(machine, performance.now()),
       network: { ready: network.status, reason: network.reason, message: network.message },
+      confinement: this.#runtime?.conditions.find(({ type }) => type === 'HostsConfined'),
       errors: this.#errors(),
     };
   }

@@ -13,6 +13,7 @@ const NO_PRESSURE = { memory: false, disk: false, pid: false };
 const WELL: ConditionInputs = {
   pressure: NO_PRESSURE,
   network: { ready: true, reason: '', message: '' },
+  confinement: { status: true, reason: 'AllMeans', message: 'hosts are confined' },
   errors: [],
 };
 const T1 = '2026-01-01T00:00:00Z';
@@ -35,6 +36,7 @@ describe('conditions', () => {
       ['MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'],
       ['DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'],
       ['PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'],
+      ['HostsConfined', 'True', 'AllMeans', 'hosts are confined'],
       ['Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'],
     ]);
     expect(events).toEqual(['NodeHasSufficientMemory', 'NodeHasNoDiskPressure', 'NodeHasSufficientPID', 'NodeReady']);
@@ -59,6 +61,7 @@ describe('conditions', () => {
       ['MemoryPressure', T1],
       ['DiskPressure', T2],
       ['PIDPressure', T1],
+      ['HostsConfined', T1],
       ['Ready', T2],
     ]);
     expect(conditions.every(({ lastHeartbeatTime }) => lastHeartbeatTime === T2)).toBe(true);

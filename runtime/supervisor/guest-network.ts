@@ -18,10 +18,14 @@ export function networkOf(
   { network = DEFAULT_NETWORK }: ContainerConfig,
   own: boolean,
 ): Pick<WasiNetwork, 'bindAddresses' | 'listeners' | 'policy'> {
-  if (!own) return network;
-  const policy = { ...network.policy, allowLoopback: true, ownAddresses: machineAddresses() };
-  return { ...network, bindAddresses: [], policy };
+  // A confined host cannot ask the kernel for the machine's addresses itself.
+  const ownAddresses = machineAddresses();
+  if (!own) return { ...network, policy: { ...network.policy, ownAddresses: [...LOOPBACK, ...ownAddresses] } };
+  return { ...network, bindAddresses: [], policy: { ...network.policy, allowLoopback: true, ownAddresses } };
 }
+
+/** Linux takes 0.0.0.0 and :: for itself too. */
+const LOOPBACK = ['127.0.0.0/8', '0.0.0.0/8', '::1/128', '::/128'];
 
 /** All of them, the bridge's among them: each leads a pod to the node's ports. */
 const machineAddresses = (): string[] =>

@@ -60,8 +60,9 @@ export async function runSupervisor(
   const code = await hostCode(run);
   const stopped = new AbortController();
   const layout = findLayout();
-  const confinement = await findConfinement({ code, rootPath: hostRootPath(run) }, signal);
-  for (const missing of confinement.missing) logger.warn('hosts are less confined than they should be', { missing });
+  const possible = await findConfinement({ code, rootPath: hostRootPath(run) }, signal);
+  for (const missing of possible.missing) logger.warn('hosts are less confined than they could be', { missing });
+  const confinement = selectConfinement(options.confinement ?? 'preferred', possible, code);
   using pool = new HostPool({ confinement, runDirectory: run, size: options.poolSize ?? 1, logger });
   using sharedModules = new SharedModules(root);
   const context: SupervisorContext = {
@@ -70,7 +71,7 @@ export async function runSupervisor(
     pool,
     sharedHosts: new SharedHosts({ pool, runDirectory: run, logger, signal: stopped.signal }),
     sharedModules,
-    confine: (mode) => pool.confine(selectConfinement(mode, confinement, code)),
+    confine: (mode) => pool.confine(selectConfinement(mode, possible, code)),
     networks: new PodNetworks(root, options.cni, logger),
     events: new EventHub(),
     logger,
