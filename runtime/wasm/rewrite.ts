@@ -1,10 +1,10 @@
-import { decodeModule } from './decode.ts';
 import { ModuleError } from './module-error.ts';
 import type { Module } from './module.ts';
 import { analyse } from './rewrite/analysis.ts';
 import { assemble } from './rewrite/assemble.ts';
 import { whyNotShareable } from './rewrite/refusal.ts';
 import type { MemoryType, TableType } from './types.ts';
+import { loadModule } from './validate.ts';
 
 export { originalOffset } from './rewrite/offsets.ts';
 export { HOOKS, HOOKS_MODULE, hookImports, PRIVATE } from './rewrite/names.ts';
@@ -56,11 +56,10 @@ export type Rewriting =
  * @throws ModuleError when the bytes are no valid module (code InvalidArgument)
  */
 export function rewriteForPreemption(bytes: Uint8Array<ArrayBuffer>): Rewriting {
-  const module = decodeOrRefuse(bytes);
+  const module = loadOrRefuse(bytes);
   if ('reason' in module) return module;
   const reason = whyNotShareable(module);
   if (reason !== undefined) return { shareable: false, reason };
-  requireValid(bytes);
   return {
     shareable: true,
     bytes: assemble(module, analyse(module)),
@@ -69,18 +68,19 @@ export function rewriteForPreemption(bytes: Uint8Array<ArrayBuffer>): Rewriting 
   };
 }
 
-function decodeOrRefuse(bytes: Uint8Array): Module | { readonly shareable: false; readonly reason: string } {
+/**
+ * The module has to be valid before anything is added: an index beyond the last would else come to name one of ours.
+ * That is worth a second opinion, which takes V8 few milliseconds.
+ */
+function loadOrRefuse(bytes: Uint8Array<ArrayBuffer>): Module | { readonly shareable: false; readonly reason: string } {
   try {
-    return decodeModule(bytes);
+    const module = loadModule(bytes);
+    if (!WebAssembly.validate(bytes)) throw new ModuleError('invalid', 'V8 refuses it', 0);
+    return module;
   } catch (error) {
     if (error instanceof ModuleError && error.fault === 'unsupported') {
       return { shareable: false, reason: `the module cannot be rewritten: ${error.rule}` };
     }
     throw error;
   }
-}
-
-/** What is invalid before may be valid after: an index beyond the last would then name one of ours. */
-function requireValid(bytes: Uint8Array<ArrayBuffer>): void {
-  if (!WebAssembly.validate(bytes)) throw new ModuleError('invalid', 'V8 refuses it', 0);
 }

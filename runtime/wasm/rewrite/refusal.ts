@@ -22,7 +22,6 @@ function refusedInstruction({ bytes, bodies }: Module): string | undefined {
     const instructions = new InstructionReader(bytes, codeStart, end);
     while (!instructions.atEnd) {
       const { name, feature } = instructions.next();
-      if (feature === 'gc') return `the module uses garbage collection (${name})`;
       if (feature === 'threads' && WAITS.has(name)) return `the module waits on its memory (${name})`;
     }
   }
