@@ -84,7 +84,7 @@ async function assemble(
     serverPort: () => server.port,
     logger: logger.child({ part: 'node' }),
   });
-  const allocatable = () => node.node?.status?.allocatable ?? {};
+  const allocatable = () => (node.node ?? node.expectedNode)?.status?.allocatable ?? {};
   const objects = createObjectCache(client);
   const services = createReflector<Service>({ client, path: '/api/v1/services', logger });
   const pods = createPodManager({
@@ -111,7 +111,12 @@ async function assemble(
       masterServiceNamespace: 'default',
       node: { allocatable },
     }),
-    node: { name: config.nodeName, hostIPs: () => node.hostIPs, get: () => node.node },
+    node: {
+      name: config.nodeName,
+      hostIPs: () => node.hostIPs,
+      get: () => node.node,
+      expected: () => node.expectedNode,
+    },
     logger: logger.child({ part: 'pods' }),
   });
   const server = stack.use(

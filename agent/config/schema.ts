@@ -61,6 +61,15 @@ const options = z.strictObject({
   kubeAPIQPS: z.number().positive().default(50).describe('Requests per second to the API server'),
   kubeAPIBurst: z.number().int().positive().default(100).describe('Requests to the API server at once'),
 
+  staticPodPath: z
+    .string()
+    .regex(/^(\/.*)?$/, 'an absolute path')
+    .default('')
+    .describe('Folder of the manifests of static pods, or one such file; empty: there are none (docs/static-pods.md)'),
+  fileCheckFrequency: duration
+    .default('20s')
+    .describe('How often staticPodPath is read although no change was heard of'),
+
   registerNode: z.boolean().default(true).describe('Create the Node object; otherwise someone else does'),
   nodeLabels: z
     .record(z.string(), z.string())

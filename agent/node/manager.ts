@@ -31,6 +31,8 @@ export interface NodeManagerOptions {
 export interface NodeManager {
   /** The Node object as last seen; undefined before it is registered and after it was deleted. */
   readonly node: Node | undefined;
+  /** The Node object as it is to be registered; undefined before the first look at the machine. */
+  readonly expectedNode: Node | undefined;
   /** The node's own addresses, for pods' hostIPs; empty before the first look at the machine. */
   readonly hostIPs: readonly string[];
   /** Resolves once the Node object exists and has a status of ours. */
@@ -59,6 +61,7 @@ class ApiNodeManager implements NodeManager {
   readonly #firstStatus = Promise.withResolvers<undefined>();
   #wake = new AbortController();
   #node: Node | undefined;
+  #expectedNode: Node | undefined;
   /** Whether this Node object is one that we made or took over; the watch may show one before we did. */
   #adopted = false;
   #hostIPs: readonly string[] = [];
@@ -78,6 +81,10 @@ class ApiNodeManager implements NodeManager {
 
   get node(): Node | undefined {
     return this.#node;
+  }
+
+  get expectedNode(): Node | undefined {
+    return this.#expectedNode;
   }
 
   get hostIPs(): readonly string[] {
@@ -152,6 +159,7 @@ class ApiNodeManager implements NodeManager {
   async #register(signal: AbortSignal): Promise<boolean> {
     const { client, config, logger } = this.#options;
     if (!config.registerNode) {
+      this.#expectedNode ??= initialNode(config, (await this.#nextStatus({})).status);
       this.#see(await client.get<Node>(this.#path, { signal }));
       return (this.#adopted = true);
     }
@@ -159,7 +167,8 @@ class ApiNodeManager implements NodeManager {
     do {
       try {
         const { status, events } = await this.#nextStatus({});
-        const { node, created } = await createOrAdopt(client, initialNode(config, status), signal);
+        this.#expectedNode = initialNode(config, status);
+        const { node, created } = await createOrAdopt(client, this.#expectedNode, signal);
         logger.info(created ? 'the node is registered' : 'the node was registered before', { node: config.nodeName });
         if (created) this.#recordStatusEvents(events);
         this.#see(node);

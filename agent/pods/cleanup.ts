@@ -10,14 +10,19 @@ import type { PodIdentity } from './spec.ts';
 /** Seconds that containers of a pod which nobody knows get to end (kubelet.go, SyncTerminatingRuntimePod). */
 const ORPHAN_GRACE_SECONDS = 1;
 
+/** Forgets what is known of a pod whose containers have ended; what the node holds of it stays. */
+export function forgetPod(context: PodContext, { uid }: PodIdentity): void {
+  context.status.forget(uid);
+  context.images.forget(uid);
+  context.probes.remove(uid);
+}
+
 /**
  * Removes all that the node holds of a pod which the API has forgotten and whose containers have ended: what the runtime
  * keeps, its logs, its folder. Idempotent.
  */
 export async function removePod(context: PodContext, pod: PodIdentity): Promise<void> {
-  context.status.forget(pod.uid);
-  context.images.forget(pod.uid);
-  context.probes.remove(pod.uid);
+  forgetPod(context, pod);
   const labelSelector = { [POD_UID]: pod.uid };
   for (const { id } of await context.runtime.listPodSandbox({ labelSelector })) {
     await context.runtime.stopPodSandbox(id);

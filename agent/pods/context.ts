@@ -9,6 +9,7 @@ import type { EventReason } from '../kube/event-reasons.ts';
 import type { ProbeResults } from './actions.ts';
 import type { KeyedBackoff } from './backoff.ts';
 import type { EnvironmentMaker } from './environment.ts';
+import type { MirrorPods } from './static/mirrors.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 /** Writes events; never blocks and never fails. */
@@ -26,6 +27,7 @@ export interface PodContext {
   readonly objects: ObjectCache;
   readonly recorder: EventRecorder;
   readonly status: StatusWriter;
+  readonly mirrors: MirrorPods;
   readonly hostIPs: () => readonly string[];
   /** Ports that the agent listens on, which are nothing for pods. */
   readonly ownPorts: () => readonly number[];

@@ -6,6 +6,7 @@ import type { EnvironmentMaker, PodAddresses } from './environment.ts';
 import { expand, mappingFor } from './expansion.ts';
 import { createKeySource, textAt, type KeySource, type Keys } from './key-source.ts';
 import { podFieldValue } from './pod-field.ts';
+import { isStaticPod } from './pod-source.ts';
 import { resourceValueForVariable } from './resource-field.ts';
 import { serviceVariables } from './service-variables.ts';
 
@@ -39,7 +40,8 @@ export function createEnvironmentMaker(options: EnvironmentMakerOptions): Enviro
   const { objects, services, masterServiceNamespace, node, servicesTimeoutMs = 10_000 } = options;
   return {
     async make(pod, container, addresses, signal) {
-      await servicesRead(services.synced, servicesTimeoutMs, signal);
+      // A static pod must run without the API.
+      if (!isStaticPod(pod)) await servicesRead(services.synced, servicesTimeoutMs, signal);
       const namespace = pod.metadata?.namespace ?? 'default';
       const fromServices = serviceVariables({
         services: services.list(),

@@ -14,12 +14,17 @@ import type { KubeObject, Node, Pod } from '../kube/types.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 import { refusalOf, type Refusal } from './admission/admission.ts';
 import { KeyedBackoff } from './backoff.ts';
-import { removeOrphans, removePod } from './cleanup.ts';
+import { forgetPod, removeOrphans, removePod } from './cleanup.ts';
 import type { EventRecorder, PodContext } from './context.ts';
 import type { EnvironmentMaker } from './environment.ts';
 import { runEviction } from './eviction/manager.ts';
 import { lookUpLog, type ContainerLog } from './log-lookup.ts';
+import { isStaticPod } from './pod-source.ts';
 import { createProbeSupervisor } from './probes/supervisor.ts';
+import { PodSources } from './sources.ts';
+import type { PodIdentity } from './spec.ts';
+import { followManifests } from './static/folder.ts';
+import { MirrorPods } from './static/mirrors.ts';
 import { StatusWriter } from './status-writer.ts';
 import { PodWorkers } from './workers.ts';
 
@@ -40,6 +45,8 @@ export interface PodManagerOptions {
     hostIPs(): readonly string[];
     /** The Node object as last known. */
     get(): Node | undefined;
+    /** As it is to be registered: what static pods are admitted by while the API has not been reached. */
+    expected?(): Node | undefined;
   };
   readonly logger: Logger;
 }
@@ -82,9 +89,11 @@ export function createPodManager(options: PodManagerOptions): PodManager {
 class Manager implements PodManager {
   readonly ready: Promise<void>;
   readonly #ready = Promise.withResolvers<undefined>();
+  readonly #manifestsRead = Promise.withResolvers<undefined>();
   readonly #options: PodManagerOptions;
   readonly #context: PodContext;
   readonly #workers: PodWorkers;
+  readonly #sources: PodSources;
   readonly #pods: Reflector<Pod>;
   readonly #runtimeClasses: Reflector<RuntimeClass>;
 
@@ -97,14 +106,16 @@ class Manager implements PodManager {
     this.#workers = new PodWorkers({
       context: this.#context,
       admit: (pod, otherPods) => this.#admit(pod, otherPods),
-      cleanUp: ({ identity }) => removePod(this.#context, identity),
+      cleanUp: ({ identity }) => this.#cleanUpPod(identity),
+      onForgotten: (pod) => this.#sources.onForgotten(pod),
       logger,
     });
+    this.#sources = new PodSources(this.#workers, this.#context.mirrors);
     this.#pods = createReflector<Pod>({
       client,
       path: '/api/v1/pods',
       query: { fieldSelector: `spec.nodeName=${node.name}` },
-      handler: this.#workers,
+      handler: this.#sources,
       logger,
     });
     this.#runtimeClasses = createReflector<RuntimeClass>({
@@ -116,8 +127,16 @@ class Manager implements PodManager {
 
   #makeContext(): PodContext {
     const { config, client, runtime, images, recorder, logger } = this.#options;
+    const mirrors = new MirrorPods({
+      client,
+      node: () => this.#options.node.get(),
+      isExpected: (mirror) => this.#sources.isExpected(mirror),
+      onMirror: (staticUid, mirror) => this.#context.status.observeMirror(staticUid, mirror),
+      logger,
+    });
     return {
       config,
+      mirrors,
       runtime,
       recorder,
       logger,
@@ -133,6 +152,7 @@ class Manager implements PodManager {
       status: new StatusWriter({
         client,
         mayHaveRunningContainers: (uid) => this.#workers.get(uid)?.mayHaveRunningContainers ?? false,
+        mirrorOf: (pod) => mirrors.of(pod),
         logger,
       }),
     };
@@ -140,19 +160,47 @@ class Manager implements PodManager {
 
   async run(signal: AbortSignal): Promise<void> {
     const reflectors = Promise.all([this.#pods.run(signal), this.#runtimeClasses.run(signal)]);
+    this.#workers.begin(signal);
     try {
-      await Promise.all([this.#pods.synced, this.#runtimeClasses.synced]);
-      this.#workers.start(signal);
-      this.#ready.resolve(undefined);
-      await Promise.all([this.#followRuntime(signal), this.#cleanUp(signal), this.#evict(signal)]);
+      // Static pods run also while there is no API server.
+      await Promise.all([
+        this.#followManifests(signal),
+        this.#followRuntime(signal),
+        this.#evict(signal),
+        this.#runApiPods(signal),
+      ]);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
       this.#ready.reject(new WasmletError('Cancelled', 'the pod manager ended before it was ready'));
       await reflectors;
       await this.#workers.stopped();
+      await this.#context.mirrors.stop();
       this.#context.status.stop();
     }
+  }
+
+  async #runApiPods(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#pods.synced, this.#runtimeClasses.synced]);
+    this.#workers.start(signal);
+    this.#ready.resolve(undefined);
+    // Until all sources have told their pods, nothing is known to be left over.
+    if (await settledBefore(this.#manifestsRead.promise, signal)) await this.#cleanUp(signal);
+  }
+
+  /** Brings the static pods, and says when they have been read once. */
+  async #followManifests(signal: AbortSignal): Promise<void> {
+    const { config, logger } = this.#options;
+    const onPods = (pods: readonly Pod[]): void => {
+      this.#sources.setStatic(pods);
+      this.#manifestsRead.resolve(undefined);
+    };
+    if (config.staticPodPath === '') {
+      onPods([]);
+      return;
+    }
+    const checkMs = parseDuration(config.fileCheckFrequency);
+    await followManifests({ path: config.staticPodPath, nodeName: config.nodeName, checkMs, onPods, logger }, signal);
   }
 
   pods(): readonly Pod[] {
@@ -192,7 +240,7 @@ class Manager implements PodManager {
   }
 
   #admit(pod: Pod, otherPods: readonly Pod[]): Refusal | 'admitted' | 'later' {
-    const node = this.#options.node.get();
+    const node = this.#options.node.get() ?? (isStaticPod(pod) ? this.#options.node.expected?.() : undefined);
     if (!node) return 'later';
     let runtimeHandler = '';
     try {
@@ -202,6 +250,12 @@ class Manager implements PodManager {
     }
     const { config } = this.#options;
     return refusalOf({ pod, node, otherPods, runtimeHandler, config }) ?? 'admitted';
+  }
+
+  /** What ran of a static pod whose manifest has come back is its past, as the kubelet shows it. */
+  async #cleanUpPod(identity: PodIdentity): Promise<void> {
+    if (this.#sources.isWanted(identity.uid)) forgetPod(this.#context, identity);
+    else await removePod(this.#context, identity);
   }
 
   #runtimeHandlerOf(pod: Pod): string {
@@ -249,4 +303,14 @@ class Manager implements PodManager {
     await once();
     for await (const _ of setInterval(CLEANUP_MS, undefined, { signal })) await once();
   }
+}
+
+/** Waits for something that has no end of its own. @returns whether it came before the signal */
+async function settledBefore(awaited: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
+  const { promise: ended, resolve } = Promise.withResolvers<undefined>();
+  const end = (): void => resolve(undefined);
+  signal.addEventListener('abort', end, { once: true });
+  if (!signal.aborted) await Promise.race([awaited, ended]);
+  signal.removeEventListener('abort', end);
+  return !signal.aborted;
 }

@@ -1,4 +1,5 @@
 import type { ContainerState, ContainerStatus, Pod, PodCondition, PodStatus } from '../kube/types.ts';
+import { isStaticPod } from './pod-source.ts';
 import { allContainersOf, initContainersOf, isRestartableInit, isTerminalPhase } from './spec.ts';
 
 /** Bytes of all termination messages of a pod (pkg/kubelet/container: MaxPodTerminationMessageLogLength). */
@@ -73,7 +74,8 @@ export function finalStatus(pod: Pod, status: PodStatus): PodStatus {
   const triedCount = Math.max(1, tried + 1);
   return {
     ...status,
-    phase: isTerminalPhase(status.phase) ? (status.phase ?? 'Failed') : 'Failed',
+    // Of a static pod the kubelet leaves it as it was: the pod may well come back.
+    phase: isTerminalPhase(status.phase) || isStaticPod(pod) ? (status.phase ?? 'Failed') : 'Failed',
     ...(containerStatuses ? { containerStatuses } : {}),
     ...(inits.length > 0
       ? { initContainerStatuses: inits.map((init, index) => (index < triedCount ? asEnded(init) : init)) }

@@ -15,7 +15,12 @@ let pod: Pod;
 beforeEach(() => {
   api = new FakeApi();
   mayRun = true;
-  writer = new StatusWriter({ client: api, mayHaveRunningContainers: () => mayRun, logger: silentLogger });
+  writer = new StatusWriter({
+    client: api,
+    mayHaveRunningContainers: () => mayRun,
+    mirrorOf: () => undefined,
+    logger: silentLogger,
+  });
   pod = api.add(makePod());
 });
 
@@ -51,6 +56,7 @@ describe('a status', () => {
     writer = new StatusWriter({
       client: api,
       mayHaveRunningContainers: () => true,
+      mirrorOf: () => undefined,
       logger: silentLogger,
       now: () => now,
     });

@@ -4,6 +4,7 @@ import type { Logger } from '../../base/log.ts';
 import { createBackoff } from '../kube/backoff.ts';
 import { KubeApiError, type KubeClient } from '../kube/client.ts';
 import type { Pod, PodStatus } from '../kube/types.ts';
+import { isStaticPod } from './pod-source.ts';
 import { describePod, identityOf, isBeingDeleted, isTerminalPhase, type PodIdentity } from './spec.ts';
 import { completeStatus, finalStatus, sendableStatus } from './status-normalize.ts';
 import { createStatusPatch } from './status-patch.ts';
@@ -12,6 +13,8 @@ export interface StatusWriterOptions {
   readonly client: KubeClient;
   /** Whether a container of the pod might run; while so, no terminal phase is sent. */
   readonly mayHaveRunningContainers: (uid: string) => boolean;
+  /** The object in the API that shows a static pod. */
+  readonly mirrorOf: (pod: Pod) => Pod | undefined;
   readonly logger: Logger;
   readonly now?: () => number;
 }
@@ -26,8 +29,10 @@ interface Entry {
   sent: number;
   /** Containers and volumes are gone: once this status is accepted, a deleted pod's object may go. */
   finished: boolean;
-  /** The newest object known: from the watch, or the answer to a patch. */
-  inApi: Pod;
+  /** The newest object known: from the watch, or the answer to a patch. A static pod's mirror, while there is one. */
+  inApi: Pod | undefined;
+  /** Its object is another's to delete. */
+  readonly isStatic: boolean;
   /** The API has it no more. */
   gone: boolean;
   sending: Promise<void> | undefined;
@@ -66,9 +71,21 @@ export class StatusWriter {
   /** Takes note of the object as the watch has it; sends again where another has changed what is ours. */
   observe(pod: Pod): void {
     const entry = this.#entries.get(identityOf(pod).uid);
-    if (!entry || !isNewer(pod, entry.inApi)) return;
-    const statusChanged = !isDeepStrictEqual(pod.status, entry.inApi.status);
-    entry.inApi = pod;
+    if (entry && isNewer(pod, entry.inApi)) this.#see(entry, pod);
+  }
+
+  /** Takes note of the object that shows a static pod; undefined: there is none any more, or not yet. */
+  observeMirror(staticUid: string, mirror: Pod | undefined): void {
+    const entry = this.#entries.get(staticUid);
+    if (!entry) return;
+    const isSame = mirror && mirror.metadata?.uid === entry.inApi?.metadata?.uid;
+    if (!mirror) entry.inApi = undefined;
+    else if (!isSame || isNewer(mirror, entry.inApi)) this.#see(entry, mirror);
+  }
+
+  #see(entry: Entry, inApi: Pod): void {
+    const statusChanged = !isDeepStrictEqual(inApi.status, entry.inApi?.status);
+    entry.inApi = inApi;
     if (statusChanged && this.#patchFor(entry)) entry.version++;
     this.#kick(entry);
   }
@@ -102,8 +119,10 @@ export class StatusWriter {
     const identity = identityOf(pod);
     const entry = this.#entries.get(identity.uid) ?? this.#add(identity, pod);
     const now = (this.#options.now ?? Date.now)();
-    const previous = entry.version === 0 ? (pod.status ?? {}) : entry.status;
-    const next = completeStatus(pod, keepTerminal(status, previous), previous, now);
+    const previous = entry.version === 0 ? (entry.inApi?.status ?? pod.status ?? {}) : entry.status;
+    // What the mirror showed last may be of a time before the static pod came back.
+    const isFirst = entry.isStatic && entry.version === 0;
+    const next = completeStatus(pod, isFirst ? status : keepTerminal(status, previous), previous, now);
     const same = entry.version > 0 && isDeepStrictEqual(next, entry.status);
     entry.finished ||= finished;
     entry.status = next;
@@ -120,7 +139,8 @@ export class StatusWriter {
       version: 0,
       sent: 0,
       finished: false,
-      inApi: pod,
+      inApi: isStaticPod(pod) ? this.#options.mirrorOf(pod) : pod,
+      isStatic: isStaticPod(pod),
       gone: false,
       sending: undefined,
     };
@@ -136,18 +156,20 @@ export class StatusWriter {
   }
 
   #isBehind(entry: Entry): boolean {
-    if (entry.gone || entry.stop.signal.aborted) return false;
+    if (entry.gone || !entry.inApi || entry.stop.signal.aborted) return false;
     return entry.sent < entry.version || this.#mayDelete(entry);
   }
 
-  #mayDelete({ inApi, finished }: Entry): boolean {
+  #mayDelete({ inApi, finished, isStatic }: Entry): boolean {
+    if (!inApi || isStatic) return false;
     return finished && isBeingDeleted(inApi) && isTerminalPhase(inApi.status?.phase);
   }
 
   #patchFor(entry: Entry): Record<string, unknown> | undefined {
+    if (!entry.inApi) return undefined;
     const inApi = entry.inApi.status ?? {};
     const mayRun = !entry.finished && this.#options.mayHaveRunningContainers(entry.identity.uid);
-    return createStatusPatch(entry.identity.uid, inApi, sendableStatus(entry.status, inApi, mayRun));
+    return createStatusPatch(identityOf(entry.inApi).uid, inApi, sendableStatus(entry.status, inApi, mayRun));
   }
 
   async #sendAll(entry: Entry): Promise<void> {
@@ -177,7 +199,7 @@ export class StatusWriter {
     const patch = this.#patchFor(entry);
     if (patch) {
       const answer = await this.#options.client.patch<Pod>(`${path}/status`, 'strategic', patch, { signal });
-      if (!isNewer(entry.inApi, answer)) entry.inApi = answer;
+      if (entry.inApi && !isNewer(entry.inApi, answer)) entry.inApi = answer;
     }
     entry.sent = version;
     if (!this.#mayDelete(entry)) return;
@@ -192,7 +214,7 @@ export class StatusWriter {
     if (error.status === 409) {
       try {
         const present = await this.#options.client.get<Pod>(pathOf(entry.identity), { signal: entry.stop.signal });
-        if (present.metadata?.uid === entry.identity.uid) {
+        if (entry.inApi && present.metadata?.uid === entry.inApi.metadata?.uid) {
           entry.inApi = present;
           return false;
         }
@@ -200,7 +222,9 @@ export class StatusWriter {
         if (!(failure instanceof KubeApiError) || failure.status !== 404) return false;
       }
     }
-    entry.gone = true;
+    // The mirror of a static pod is made anew.
+    if (entry.isStatic) entry.inApi = undefined;
+    else entry.gone = true;
     return true;
   }
 }
@@ -214,7 +238,7 @@ function keepTerminal(status: PodStatus, previous: PodStatus): PodStatus {
 const pathOf = ({ namespace, name }: PodIdentity): string => `/api/v1/namespaces/${namespace}/pods/${name}`;
 
 /** Resource versions of one object grow (KEP-5504). */
-function isNewer(pod: Pod, than: Pod): boolean {
-  const [a, b] = [pod.metadata?.resourceVersion ?? '0', than.metadata?.resourceVersion ?? '0'];
+function isNewer(pod: Pod, than: Pod | undefined): boolean {
+  const [a, b] = [pod.metadata?.resourceVersion ?? '0', than?.metadata?.resourceVersion ?? '0'];
   return /^\d+$/.test(a) && /^\d+$/.test(b) ? BigInt(a) > BigInt(b) : a !== b;
 }

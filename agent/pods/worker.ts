@@ -6,6 +6,7 @@ import type { Refusal } from './admission/admission.ts';
 import { generateApiStatus, podIPsOf } from './api-status.ts';
 import { containerIdOf, type WaitingReason } from './container-statuses.ts';
 import type { PodContext } from './context.ts';
+import { isStaticPod } from './pod-source.ts';
 import { qosClassOf } from './qos.ts';
 import { PodRuntimeReader, runningOf, type PodRuntimeStatus } from './runtime-cache.ts';
 import { describePod, identityOf, isBeingDeleted, isTerminalPhase, podReference, type PodIdentity } from './spec.ts';
@@ -192,6 +193,7 @@ export class PodWorker {
       if (verdict !== 'admitted') return this.#reject(verdict);
       this.#admitted = true;
     }
+    if (isStaticPod(this.#pod)) this.#context.mirrors.want(this.#pod);
     const runtimeStatus = await this.#reader.read();
     signal.throwIfAborted();
     this.#checkDeadline();
@@ -366,7 +368,8 @@ export class PodWorker {
 function concernsWorker(before: Pod, after: Pod): boolean {
   const ofInterest = ({ metadata, status, spec }: Pod): string =>
     JSON.stringify([
-      metadata?.generation,
+      // Pods of manifests have no generation.
+      metadata?.generation ?? spec,
       metadata?.deletionTimestamp,
       metadata?.deletionGracePeriodSeconds,
       metadata?.labels,

@@ -3,6 +3,7 @@ import type { ReflectorHandler } from '../kube/reflector.ts';
 import type { Pod } from '../kube/types.ts';
 import type { Refusal } from './admission/admission.ts';
 import type { PodContext } from './context.ts';
+import { isStaticPod } from './pod-source.ts';
 import { identityOf, podKey } from './spec.ts';
 import { PodWorker } from './worker.ts';
 
@@ -11,6 +12,8 @@ export interface PodWorkersOptions {
   readonly admit: (pod: Pod, otherPods: readonly Pod[]) => Refusal | 'admitted' | 'later';
   /** Removes all that is left of a pod that the API has forgotten. */
   readonly cleanUp: (worker: PodWorker) => Promise<void>;
+  /** Nothing is left of a pod: one of its UID may begin anew. */
+  readonly onForgotten: (pod: Pod) => void;
   readonly logger: Logger;
 }
 
@@ -21,6 +24,7 @@ export class PodWorkers implements ReflectorHandler<Pod> {
   /** What runs in the background, until the end. */
   readonly #tasks = new Set<Promise<void>>();
   #signal: AbortSignal | undefined;
+  #hasStarted = false;
 
   constructor(options: PodWorkersOptions) {
     this.#options = options;
@@ -41,7 +45,7 @@ export class PodWorkers implements ReflectorHandler<Pod> {
       onFinished: (finished) => this.#onFinished(finished),
     });
     this.#workers.set(uid, worker);
-    if (this.#signal) this.#run(worker, this.#signal);
+    if (this.#signal && (this.#hasStarted || isStaticPod(pod))) this.#run(worker, this.#signal);
   }
 
   onUpdate(pod: Pod): void {
@@ -55,11 +59,18 @@ export class PodWorkers implements ReflectorHandler<Pod> {
     this.#workers.get(uid)?.remove(pod);
   }
 
-  /** Starts the workers, the oldest pod's first: it has the first claim on what the node has. */
+  /** From now on static pods run, of which there is no list to wait for; the signal ends all workers. */
+  begin(signal: AbortSignal): void {
+    this.#signal = signal;
+  }
+
+  /** Starts the workers of the API's pods, the oldest pod's first: it has the first claim on what the node has. */
   start(signal: AbortSignal): void {
     this.#signal = signal;
+    this.#hasStarted = true;
     const age = ({ pod }: PodWorker): string => pod.metadata?.creationTimestamp ?? '';
-    const byAge = [...this.#workers.values()].sort((a, b) => (age(a) < age(b) ? -1 : age(a) > age(b) ? 1 : 0));
+    const waiting = [...this.#workers.values()].filter(({ pod }) => !isStaticPod(pod));
+    const byAge = waiting.sort((a, b) => (age(a) < age(b) ? -1 : age(a) > age(b) ? 1 : 0));
     for (const worker of byAge) this.#run(worker, signal);
   }
 
@@ -123,6 +134,7 @@ export class PodWorkers implements ReflectorHandler<Pod> {
     } finally {
       // From here on it is an orphan, should anything be left.
       this.#workers.delete(worker.identity.uid);
+      this.#options.onForgotten(worker.pod);
     }
   }
 }

@@ -16,6 +16,8 @@ const step = z.union([
   z.strictObject({ waitUntilGone: z.string() }),
   z.strictObject({ apply: object }),
   z.strictObject({ delete: z.string(), gracePeriodSeconds: z.number().int().min(0).optional() }),
+  z.strictObject({ manifest: z.string(), holds: z.union([object, z.string()]) }),
+  z.strictObject({ removeManifest: z.string() }),
   z.strictObject({ patch: z.string(), subresource: z.string().optional(), with: object }),
   z.strictObject({ watchForSeconds: z.number().positive().max(15) }),
 ]);
@@ -39,17 +41,23 @@ export async function caseNames(): Promise<string[]> {
 /**
  * Reads a case: pod.yaml (one document or more, applied in order) and steps.yaml, without which the case ends when
  * each of its pods has.
+ * A case of static pods has no pod.yaml: its steps write them.
  * @param values by placeholder: REGISTRY, NODE, …
  * @throws WasmletError InvalidConfig when the steps are not such
  */
 export async function readCase(name: string, values: Readonly<Record<string, string>>): Promise<Case> {
   const folder = join(CASES, name);
-  const read = async (file: string): Promise<string> => fillIn(await readFile(join(folder, file), 'utf8'), values);
-  const objects = parseAllDocuments(await read('pod.yaml')).map((document) => document.toJS() as KubeObject);
-  const steps = await read('steps.yaml').catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+  const read = async (file: string): Promise<string | undefined> => {
+    try {
+      return fillIn(await readFile(join(folder, file), 'utf8'), values);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  };
+  const documents = parseAllDocuments((await read('pod.yaml')) ?? '');
+  const objects = 'empty' in documents ? [] : documents.map((document) => document.toJS() as KubeObject);
+  const steps = await read('steps.yaml');
   return {
     name,
     objects,

@@ -4,7 +4,7 @@ import type { ListedDifference } from './trace/listed.ts';
 const NOT_OFFERED =
   /^(privileged|share-process-namespace|restart-all-containers|runtime-handler-unknown|volume-(claim-missing|csi-missing))$/;
 /** Cases whose image cannot be had. */
-const PULL_FAILS = /^(pull-|image-linux|module-not-wasm|delete-in-pull-back-off)/;
+const PULL_FAILS = /^(pull-|image-linux|module-not-wasm|delete-in-pull-back-off|static-pull)/;
 
 /**
  * The differences from a kubelet that are known, each with its reason; those that should not be are in
@@ -32,8 +32,8 @@ export const DIFFERENCES: readonly ListedDifference[] = [
     why: 'the resources of a pod as a whole are not in its status yet: docs/conformance.md',
   },
   {
-    cases: /^deadline-/,
-    field: /^events of Pod pod$/,
+    cases: /^(static-)?deadline/,
+    field: /^events of Pod pod(-<node>)?$/,
     kubelet: /DeadlineExceeded from kubelet \(again and again\)/,
     ours: /DeadlineExceeded from kubelet: /,
     why: 'a kubelet tells at each look that the deadline has passed, we tell once',
@@ -41,7 +41,7 @@ export const DIFFERENCES: readonly ListedDifference[] = [
   {
     byChance: true,
     cases: PULL_FAILS,
-    field: /^events of Pod pod spec\.(initC|c)ontainers/,
+    field: /^events of Pod pod(-<node>)? spec\.(initC|c)ontainers/,
     kubelet: /\(again and again\)|BackOff/,
     why: 'a kubelet pulls once more before it shows the back-off, we show it a second after the first failure',
   },
@@ -93,5 +93,23 @@ export const DIFFERENCES: readonly ListedDifference[] = [
     kubelet: /Resize(Error|Completed)/,
     ours: null,
     why: 'this kubelet has no cgroups and takes the limits of a pod as a whole for a resize that failed',
+  },
+  {
+    byChance: true,
+    cases: /^static-(runs|init-and-probe|changed|removed-)/,
+    field: /^pod pod-<node>: (phase|condition|container|init container|end\.)/,
+    why: 'whether the last status of a static pod is written before its mirror is deleted is a matter of moments',
+  },
+  {
+    cases: /^static-mirror-force-deleted$/,
+    field: /(deletion|phase|gone)$|^calls: create pods$/,
+    why: 'a kubelet makes a mirror that was deleted by force anew at its next look at the pod, a minute or more later; we do so at once',
+  },
+  {
+    cases: /^static-removed-waits-back$/,
+    field: /^events of Pod pod-<node>$/,
+    kubelet: /SandboxChanged/,
+    ours: null,
+    why: 'what ran of a pod whose manifest is gone is removed at once; a kubelet lets it lie for a minute, and a manifest that comes back meanwhile has it for its past',
   },
 ];

@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Node } from '../../agent/kube/types.ts';
 import type { ClusterAccess } from '../cluster/access.ts';
 import { TestAgent } from '../support/agent.ts';
 import type { Api } from '../support/api.ts';
+import { createScratch } from '../support/watchdog.ts';
 import { startKubeletOverWasmlet } from './kubelet-over-wasmlet.ts';
 import type { GoldenNode } from './stage.ts';
 
@@ -11,9 +14,12 @@ export async function startAgentNode(cluster: ClusterAccess, api: Api): Promise<
   const nodeName = `golden-agent-${randomBytes(3).toString('hex')}`;
   await using stack = new AsyncDisposableStack();
   const kubeconfig = await cluster.nodeKubeconfig(nodeName);
-  const agent = stack.use(await TestAgent.start({ nodeName, kubeconfig, config: NODE_CONFIG }));
+  const { folder } = stack.use(await createScratch('wasmlet-golden-'));
+  const staticPodPath = join(folder, 'manifests');
+  await mkdir(staticPodPath);
+  const agent = stack.use(await TestAgent.start({ nodeName, kubeconfig, config: { ...NODE_CONFIG, staticPodPath } }));
   await untilReady(api, nodeName);
-  return ownedNode({ nodeName, rootDir: agent.rootDir }, api, stack.move());
+  return ownedNode({ nodeName, rootDir: agent.rootDir, staticPodPath }, api, stack.move());
 }
 
 const NODE_CONFIG = { kubeAPIQPS: 500, kubeAPIBurst: 1000 };

@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import type { KubeObject } from '../../agent/kube/types.ts';
+import type { KubeObject, Pod } from '../../agent/kube/types.ts';
 import { WasmletError } from '../../base/errors.ts';
 import { nodeRequests } from '../support/audit-log.ts';
 import { podsOf, readCase, type Case } from './case.ts';
+import { ManifestFolder, staticName } from './manifest-folder.ts';
 import { Recorder } from './recorder.ts';
 import { PRIVATE_AUTH_BASE64, pushImages, RUNTIME_CLASS, type Stage } from './stage.ts';
 import { applyObject, playSteps, type Play } from './steps.ts';
 import { eventsOf } from './trace/events.ts';
 import { tracksOf } from './trace/milestones.ts';
-import { normaliseStatus, type Volatile } from './trace/normalise.ts';
+import { normaliseStatus, normaliseText, type Volatile } from './trace/normalise.ts';
 import type { PodTrace, Trace } from './trace/trace.ts';
 
 /**
@@ -26,14 +27,17 @@ export async function playCase(stage: Stage, name: string): Promise<{ played: Ca
     PRIVATE_REGISTRY: stage.privateRegistry,
     PRIVATE_AUTH: PRIVATE_AUTH_BASE64,
     GRPC_PORT: String(stage.healthPort),
+    NAMESPACE: namespace,
     NODE: node.nodeName,
   });
   if (usesOwnImages(played)) await pushImages(stage.registry, namespace);
   await makeNamespace(stage, namespace, path);
   try {
     await using recorder = new Recorder(api, path);
-    const firstPod = podsOf(played.objects)[0]?.metadata?.name ?? '';
-    const play: Play = { api, path, recorder, firstPod, prepare: (object) => forNode(object, node.nodeName) };
+    await using manifests = new ManifestFolder(node.staticPodPath, namespace);
+    const firstPod = podsOf(played.objects)[0]?.metadata?.name ?? staticName('pod', node.nodeName);
+    const prepare = (object: KubeObject) => forNode(object, node.nodeName);
+    const play: Play = { api, path, recorder, firstPod, prepare, manifests };
     for (const object of played.objects) await applyObject(play, object);
     await playSteps(play, played.steps);
     await recorder.settle();
@@ -93,8 +97,13 @@ async function traceOf(stage: Stage, namespace: string, recorder: Recorder): Pro
     uids: lives.flatMap(([, { versions }]) => versions.map(({ pod }) => pod.metadata?.uid ?? '')),
   };
   const pods = lives.map(([name, { versions, gone }]): [string, PodTrace] => [
-    name,
-    { tracks: tracksOf(versions, volatile), gone, end: normaliseStatus(versions.at(-1)?.pod.status, volatile) },
+    normaliseText(name, volatile),
+    {
+      tracks: tracksOf(versions, volatile),
+      gone,
+      end: normaliseStatus(versions.at(-1)?.pod.status, volatile),
+      ...mirrorOf(versions.at(-1)?.pod, volatile),
+    },
   ]);
   const calls = await nodeRequests(stage.auditLog, stage.node.nodeName, namespace);
   return {
@@ -102,4 +111,11 @@ async function traceOf(stage: Stage, namespace: string, recorder: Recorder): Pro
     events: eventsOf(recorder.eventsUntilCut(), volatile),
     calls: Object.fromEntries([...calls].toSorted(([a], [b]) => (a < b ? -1 : 1))),
   };
+}
+
+/** What a mirror pod tells of the static pod that it stands for. */
+function mirrorOf(pod: Pod | undefined, volatile: Volatile): Pick<PodTrace, 'mirror'> {
+  const { annotations, labels, ownerReferences } = pod?.metadata ?? {};
+  if (annotations?.['kubernetes.io/config.mirror'] === undefined) return {};
+  return { mirror: normaliseStatus({ annotations, labels, ownerReferences, spec: pod?.spec }, volatile) };
 }

@@ -12,6 +12,8 @@ export interface GoldenNode {
   readonly nodeName: string;
   /** Folder in which it keeps the pods' files. */
   readonly rootDir: string;
+  /** Folder in which it looks for static pods. */
+  readonly staticPodPath: string;
 }
 
 export interface StageOptions {

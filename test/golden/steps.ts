@@ -3,6 +3,7 @@ import type { KubeObject } from '../../agent/kube/types.ts';
 import { WasmletError } from '../../base/errors.ts';
 import type { Api } from '../support/api.ts';
 import { holds, type Step } from './case.ts';
+import type { ManifestFolder } from './manifest-folder.ts';
 import type { Recorder } from './recorder.ts';
 
 /** How long a step waits; the slowest thing awaited is the second restart after a back-off of ten seconds. */
@@ -27,6 +28,7 @@ export interface Play {
   readonly firstPod: string;
   /** Makes a pod's manifest one for the node. */
   readonly prepare: (object: KubeObject) => KubeObject;
+  readonly manifests: ManifestFolder;
 }
 
 /** Plays a case's steps one after the other. @throws WasmletError naming the step that did not come to pass */
@@ -66,6 +68,10 @@ async function playStep(play: Play, step: Step, since: Marks): Promise<void> {
     await recorder.until(`the end of pod ${step.waitUntilGone}`, isGone, WAIT_MS);
   } else if ('watchForSeconds' in step) {
     await delay(step.watchForSeconds * 1000);
+  } else if ('manifest' in step) {
+    await play.manifests.write(step.manifest, step.holds);
+  } else if ('removeManifest' in step) {
+    await play.manifests.remove(step.removeManifest);
   } else {
     await change(play, step);
   }

@@ -3,6 +3,7 @@ import { hasCode, messageOf } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { Pod } from '../../kube/types.ts';
 import type { EventRecorder } from '../context.ts';
+import { isStaticPod } from '../pod-source.ts';
 import { identityOf, podReference } from '../spec.ts';
 import { hasStorageLimit, storageExcess } from './local-storage.ts';
 import { localStorageUsage, type UsageSource } from './usage.ts';
@@ -52,8 +53,11 @@ export async function evictOverLimit(options: EvictionOptions): Promise<void> {
   }
 }
 
+/** Static pods are: nobody would start them again (pkg/kubelet/types, IsCriticalPod). */
+const isCritical = (pod: Pod): boolean => isStaticPod(pod) || (pod.spec?.priority ?? 0) >= CRITICAL_PRIORITY;
+
 function evict(worker: Evictable, message: string, { recorder, logger }: EvictionOptions): void {
-  if ((worker.pod.spec?.priority ?? 0) >= CRITICAL_PRIORITY) {
+  if (isCritical(worker.pod)) {
     logger.error('a critical pod is not evicted', { ...identityOf(worker.pod), reason: message });
     return;
   }

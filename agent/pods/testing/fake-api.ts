@@ -17,8 +17,18 @@ export class FakeApi implements KubeClient {
   #version = 10;
 
   [Symbol.asyncDispose] = () => Promise.resolve();
-  create = () => Promise.reject(new Error('not in this fake'));
   update = () => Promise.reject(new Error('not in this fake'));
+
+  /** Of pods alone, as a node makes its mirror pods. */
+  create<T extends KubeObject, R extends KubeObject = T>(_path: string, body: T): Promise<R> {
+    this.#count('POST pods');
+    return this.#try(() => {
+      const name = body.metadata?.name ?? '';
+      if (this.pods.has(name)) throw new KubeApiError(409, 'AlreadyExists', `pods "${name}" already exists`);
+      const uid = `made-${this.#version}`;
+      return this.add({ ...body, metadata: { ...body.metadata, uid } }) as unknown as R;
+    });
+  }
 
   add(pod: Pod): Pod {
     const stored = this.#store(pod);

@@ -32,6 +32,7 @@ function comparePods(name: string, kubelet: PodTrace, ours: PodTrace): Differenc
     ),
     ...differenceOf(`${name}: gone`, String(kubelet.gone), String(ours.gone)),
     ...compareValues(`${name}: end`, kubelet.end, ours.end),
+    ...compareValues(`${name}: mirror`, kubelet.mirror, ours.mirror),
   ];
 }
 

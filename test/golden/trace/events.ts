@@ -11,7 +11,7 @@ export function eventsOf(events: readonly CoreEvent[], volatile: Volatile): Reco
   for (const event of events) last.set(event.metadata.uid ?? event.metadata.name ?? '', event);
   for (const event of [...last.values()].toSorted(inOrder)) {
     const { kind, name, fieldPath } = event.involvedObject;
-    const key = [kind, name, fieldPath].filter(Boolean).join(' ');
+    const key = normaliseText([kind, name, fieldPath].filter(Boolean).join(' '), volatile);
     (byObject[key] ??= []).push(describeEvent(event, volatile));
   }
   return byObject;

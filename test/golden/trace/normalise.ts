@@ -20,6 +20,7 @@ const SHAPES: readonly Replacement[] = [
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)/g, '<time>'],
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, '<uid>'],
   [/\b[0-9a-f]{64}\b/g, '<id>'],
+  // Of sandboxes and static pods.
   [/\b[0-9a-f]{32}\b/g, '<id>'],
   [/kube-api-access-[a-z0-9]{5}\b/g, 'kube-api-access-<suffix>'],
   [/\bin \d+(\.\d+)?(ms|s|µs)( \(\d+(\.\d+)?(ms|s|µs) including waiting\))?/g, 'in <duration>'],
@@ -52,7 +53,14 @@ function namesOf(volatile: Volatile): [value: string, by: string][] {
 }
 
 /** A field whose value is another in each run: that it is there is compared, and no more. */
-const TIMES = new Set(['startTime', 'startedAt', 'finishedAt', 'lastTransitionTime']);
+const TIMES = new Set([
+  'startTime',
+  'startedAt',
+  'finishedAt',
+  'lastTransitionTime',
+  // Of static pods: nanoseconds.
+  'kubernetes.io/config.seen',
+]);
 /** Always null or not there, by the serialiser's taste. */
 const DROPPED = new Set(['lastProbeTime']);
 

@@ -15,6 +15,8 @@ export interface PodTrace {
   readonly gone: boolean;
   /** The last status seen, volatile values replaced. */
   readonly end: unknown;
+  /** Of a mirror pod its annotations, labels, owners and spec, volatile values replaced. */
+  readonly mirror?: unknown;
 }
 
 /**
