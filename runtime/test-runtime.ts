@@ -145,8 +145,12 @@ export class TestRuntime implements AsyncDisposable {
   }
 
   /** Runs a sandbox with one container in it, started. */
-  async run(wat: string, change: Partial<ContainerConfig> = {}): Promise<{ sandbox: string; container: string }> {
-    const sandbox = await this.service.runPodSandbox(this.sandboxConfig(), 'wasm');
+  async run(
+    wat: string,
+    change: Partial<ContainerConfig> = {},
+    handler = 'wasm',
+  ): Promise<{ sandbox: string; container: string }> {
+    const sandbox = await this.service.runPodSandbox(this.sandboxConfig(), handler);
     const container = await this.service.createContainer(sandbox, await this.containerConfig(wat, change));
     await this.service.startContainer(container);
     return { sandbox, container };

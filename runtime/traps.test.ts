@@ -15,17 +15,22 @@ afterAll(() => runtime[Symbol.asyncDispose]());
 
 const lineOf = (text: string): number => SOURCE.findIndex((line) => line.includes(text)) + 1;
 
-async function trapOf(guest: 'trap' | 'trap-dwarf4' | 'trap-dwarf5', way: string) {
+async function trapOf(guest: 'trap' | 'trap-dwarf4' | 'trap-dwarf5', way: string, handler = 'wasm') {
   const image = { userSpecifiedImage: guest, imageRef: 'sha256:0', module: await buildGuest(guest) };
-  const { container } = await runtime.run('(module)', { image, args: ['trap', way] });
+  const { container } = await runtime.run('(module)', { image, args: ['trap', way] }, handler);
   return runtime.exited(container);
 }
 
-test.for(['trap-dwarf4', 'trap-dwarf5'] as const)(
-  'a trap in a guest with line numbers tells them (%s)',
+test.for([
+  ['trap-dwarf4', 'wasm'],
+  ['trap-dwarf5', 'wasm'],
+  ['trap-dwarf4', 'wasm-shared'],
+  ['trap-dwarf5', 'wasm-shared'],
+] as const)(
+  'a trap in a guest with line numbers tells them (%s, %s)',
   { timeout: BUILD_MS },
-  async (guest) => {
-    const { exitCode, message, logPath } = await trapOf(guest, 'divide');
+  async ([guest, handler]) => {
+    const { exitCode, message, logPath } = await trapOf(guest, 'divide', handler);
     const [trap, inner, middle, outer] = message.split('\n').map((line) => line.replace(/:\d+\)$/, ')'));
     expect({ exitCode, trap }).toEqual({ exitCode: 134, trap: 'divide by zero' });
     expect([inner, middle, outer]).toEqual([

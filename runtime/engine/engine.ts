@@ -44,8 +44,14 @@ export interface CompiledModule {
 
 export interface Engine {
   readonly name: 'v8' | 'interpreter';
-  /** @throws WasmletError InvalidArgument when the bytes are no valid module; the message says why and at what offset */
-  compile(bytes: Uint8Array<ArrayBuffer>): Promise<CompiledModule>;
+  /**
+   * @param lines tells of line numbers in the source what the bytes themselves do not; by offsets in them
+   * @throws WasmletError InvalidArgument when the bytes are no valid module; the message says why and at what offset
+   */
+  compile(
+    bytes: Uint8Array<ArrayBuffer>,
+    lines?: (offsets: readonly number[]) => ReadonlyMap<number, string>,
+  ): Promise<CompiledModule>;
 }
 
 /** A trap: the guest is dead. */

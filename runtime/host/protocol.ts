@@ -73,8 +73,8 @@ export interface HostShare {
   readonly title: string;
   /** Who all of its guests are. */
   readonly identity?: WasiIdentity;
-  /** Guests at the most at a time. */
-  readonly maxContainers: number;
+  /** Descriptors that each of its guests may have open. */
+  readonly maxDescriptors: number;
 }
 
 /** The one request that a host gets. */

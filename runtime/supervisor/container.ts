@@ -178,7 +178,7 @@ export class ContainerEntry {
     try {
       await this.#saveState(claimed);
       await this.#makeHostFolders();
-      const answer = await (host instanceof ChildHost ? this.#startOwn(host) : this.#startShared(host, module ?? ''));
+      const answer = await (host instanceof ChildHost ? this.#startOwn(host) : this.#startShared(host, module));
       if (answer?.type !== 'started') return answer?.message ?? '';
       await this.#saveState({ ...claimed, startedAt: answer.startedAt });
       this.#emit('CONTAINER_STARTED_EVENT');
@@ -200,10 +200,11 @@ export class ContainerEntry {
     return await host.start(this.#startRequest(), START_TIMEOUT_MS);
   }
 
-  async #startShared(host: SharedGuest, module: string): Promise<HostAnswer | undefined> {
+  async #startShared(host: SharedGuest, module: Claim['module']): Promise<HostAnswer | undefined> {
+    const { path = '', original } = module ?? {};
     const { resources } = this.config;
-    const start = { ...this.#startRequest(), container: this.id, module, resources };
-    return await host.start(start, START_TIMEOUT_MS);
+    const start = { ...this.#startRequest(), container: this.id, module: path, resources };
+    return await host.start(original === undefined ? start : { ...start, original }, START_TIMEOUT_MS);
   }
 
   async #failStart(host: Host, failure: string): Promise<never> {

@@ -8,7 +8,7 @@ import { lineLocator } from './source-lines.ts';
 /** V8, as Node has it. Blocking imports suspend the guest through JSPI. */
 export const v8Engine: Engine = {
   name: 'v8',
-  async compile(bytes) {
+  async compile(bytes, lines) {
     const fault = describeInvalidModule(bytes);
     if (fault !== undefined) throw new WasmletError('InvalidArgument', fault);
     let module: WebAssembly.Module;
@@ -23,7 +23,7 @@ export const v8Engine: Engine = {
     }
     const rewritten = exportStart(bytes);
     if (rewritten !== undefined) module = await WebAssembly.compile(rewritten);
-    const locate = lineLocator(module, rewritten ?? bytes);
+    const locate = lines ?? lineLocator(module, rewritten ?? bytes);
     const compiled: CompiledModule = {
       imports: WebAssembly.Module.imports(module),
       exports: WebAssembly.Module.exports(module).filter(({ name }) => name !== START_EXPORT),

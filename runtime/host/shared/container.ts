@@ -1,7 +1,6 @@
 import { constants } from 'node:os';
 import { messageOf } from '../../../base/errors.ts';
 import type { OutputSink } from '../../../wasi/wasi.ts';
-import type { CompiledModule } from '../../engine/engine.ts';
 import { START_ERROR_EXIT_CODE, writeExit } from '../exit-record.ts';
 import type { ContainerExit } from '../exit-record.ts';
 import { asHost } from '../guest-identity.ts';
@@ -11,6 +10,7 @@ import { LogWriter } from '../log-writer.ts';
 import { timeNow } from '../timestamp.ts';
 import type { Garbage } from './garbage.ts';
 import { GuestSignals } from './guest-signals.ts';
+import type { Compile } from './module-cache.ts';
 import { growthBytes, GuestSize } from './memory.ts';
 import type { Membership, Preemption } from './preemption.ts';
 import type { SharedStart, SharedUsage } from './protocol.ts';
@@ -33,7 +33,7 @@ export interface SharedHostParts {
   readonly preemption: Preemption;
   /** Descriptors that each guest may have open. */
   readonly maxDescriptors: number;
-  readonly compile: (path: string) => Promise<CompiledModule>;
+  readonly compile: Compile;
   readonly garbage: Garbage;
 }
 
@@ -79,7 +79,7 @@ export class SharedContainer {
     try {
       const streams = { stdout: this.#counted(log.stdout), stderr: this.#counted(log.stderr) };
       const guest = await loadGuest(this.#start, streams, {
-        compile: this.#parts.compile,
+        compile: (path) => this.#parts.compile(path, this.#start.original),
         signals: this.#signals,
         takesIdentity: false,
         bounds: { maxTransfer: MAX_TRANSFER, maxDescriptors: this.#parts.maxDescriptors },

@@ -17,6 +17,8 @@ export interface SharedStart extends Omit<HostStart, 'v' | 'type'> {
   readonly container: string;
   /** Host path of the module as it was rewritten: it checks for its slice's end. */
   readonly module: string;
+  /** Host path of the module as it was built, where it has line numbers. */
+  readonly original?: string;
   readonly resources: {
     readonly cpuShares: number;
     /** Microseconds; 0: no limit. */

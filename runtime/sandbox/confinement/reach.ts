@@ -1,10 +1,11 @@
 import { dirname } from 'node:path';
 import type { GuestStart, HostStart } from '../../host/protocol.ts';
+import type { SharedStart } from '../../host/shared/protocol.ts';
 import type { Purpose } from './host-root.ts';
 
 /** The paths in a request to a host: all that it may reach of the machine's files. */
 export type Reach = Pick<GuestStart, 'root' | 'module' | 'mounts' | 'readonlyRoot'> &
-  Partial<Pick<HostStart, 'directory' | 'logPath'>>;
+  Partial<Pick<HostStart, 'directory' | 'logPath'> & Pick<SharedStart, 'original'>>;
 
 /** Something that a host may reach, and what for. */
 export interface Reached {
@@ -17,7 +18,7 @@ export interface Reached {
  * @param translate is given what is reached, and says how the host is to call it
  */
 export function translateReach<T extends Reach>(request: T, translate: (reached: Reached) => string): T {
-  const { root, module, mounts, readonlyRoot, directory, logPath } = request;
+  const { root, module, original, mounts, readonlyRoot, directory, logPath } = request;
   const of = (purpose: Purpose, path: string): string => translate({ purpose, path });
   return {
     ...request,
@@ -27,6 +28,7 @@ export function translateReach<T extends Reach>(request: T, translate: (reached:
       hostPath: of(mount.readonly ? 'readonly' : 'files', mount.hostPath),
     })),
     ...(module === undefined ? {} : { module: of('modules', module) }),
+    ...(original === undefined ? {} : { original: of('modules', original) }),
     ...(directory === undefined ? {} : { directory: of('state', directory) }),
     ...(logPath === undefined ? {} : { logPath: logPath.replace(dirname(logPath), of('logs', dirname(logPath))) }),
   };

@@ -6,6 +6,7 @@ import type { GuestStart } from '../../host/protocol.ts';
 import type { SupervisorContext } from '../context.ts';
 import type { ChildHost } from '../hosts.ts';
 import type { SharedGuest } from './guest.ts';
+import type { RewrittenModule } from './prepare.ts';
 import type { Placement } from './placement.ts';
 
 export interface SharedClaimRequest {
@@ -17,8 +18,8 @@ export interface SharedClaimRequest {
 
 export interface Claim {
   readonly host: ChildHost | SharedGuest;
-  /** Host path of the module that it runs; undefined: the container's own. */
-  readonly module?: string;
+  /** What a shared host runs in place of the container's own module. */
+  readonly module?: RewrittenModule;
   /** Why it is no shared host. */
   readonly ownHost?: string;
 }
@@ -42,7 +43,7 @@ export async function claimShared(context: SupervisorContext, request: SharedCla
     return { host: own() };
   }
   if ('ownHost' in prepared) return { host: own(), ownHost: prepared.ownHost };
-  return { host: context.sharedHosts.claim(placement), module: prepared.path };
+  return { host: context.sharedHosts.claim(placement), module: prepared };
 }
 
 /** By the image's own file, which is the same for all of its containers. @throws what findExecutable throws */

@@ -69,6 +69,7 @@ export class SharedModules implements Disposable {
       const result = await known;
       const now = new Date();
       if ('path' in result) await utimes(result.path, now, now);
+      if ('path' in result && result.original !== undefined) await utimes(result.original, now, now);
       return true;
     } catch {
       return false;

@@ -7,6 +7,7 @@ import type { HostPool } from '../pool.ts';
 import { removeHostFiles } from '../pool.ts';
 import type { StateRecord } from '../records.ts';
 import type { SharedGuest } from './guest.ts';
+import { descriptorsPerGuest } from './descriptors.ts';
 import { SharedHost } from './host.ts';
 import type { Shard } from './host.ts';
 
@@ -91,11 +92,16 @@ export class SharedHosts {
     const child = pool.claim(netns);
     pool.refill();
     const title = `wasmlet-host ${shard.namespace}: shared`;
-    const request = { title, maxContainers: this.maxPerHost, ...(identity === undefined ? {} : { identity }) };
-    const ready = child.share(request, START_TIMEOUT_MS).then((answer) => {
+    const share = async (): Promise<void> => {
+      // Only then it is confined, and has the limits that it keeps.
+      await child.ready;
+      const maxDescriptors = descriptorsPerGuest(child.identity.pid, this.maxPerHost);
+      const request = { title, maxDescriptors, ...(identity === undefined ? {} : { identity }) };
+      const answer = await child.share(request, START_TIMEOUT_MS);
       if (answer?.type === 'started') return;
       throw new WasmletError('Unavailable', `a shared host process could not be started: ${answer?.message ?? ''}`);
-    });
+    };
+    const ready = share();
     return this.#add(new SharedHost({ host: child, shard, ...this.#options }, ready));
   }
 

@@ -3,12 +3,21 @@ import { mkdirSync, readFileSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../../base/errors.ts';
 import { writeFileAtomic } from '../../../base/record.ts';
+import { ByteReader } from '../../wasm/bytes.ts';
+import { SECTION, splitSections } from '../../wasm/sections.ts';
 import { rewriteForPreemption } from '../../wasm/rewrite.ts';
+
+/** What a shared host runs. */
+export interface RewrittenModule {
+  /** Host path of the module with checks for the end of its slice. */
+  readonly path: string;
+  /** Host path of the module as it was built, kept where it has line numbers: the rewritten one has none. */
+  readonly original?: string;
+}
 
 /** Whether a module may share a host with others. */
 export type PreparedModule =
-  /** Host path of the module with checks for the end of its slice. */
-  | { readonly path: string }
+  | RewrittenModule
   /** Why it needs a host of its own. */
   | { readonly ownHost: string };
 
@@ -29,7 +38,8 @@ export async function prepareModule(source: string, folder: string): Promise<Pre
   const digest = createHash('sha256').update(bytes).digest('hex');
   const path = join(folder, `${digest}.${FORM}.wasm`);
   const refusal = join(folder, `${digest}.${FORM}.own-host`);
-  if (touch(path)) return { path };
+  const original = join(folder, `${digest}.original.wasm`);
+  if (touch(path)) return touch(original) ? { path, original } : { path };
   if (touch(refusal)) return { ownHost: readFileSync(refusal, 'utf8') };
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   const result = rewriteForPreemption(bytes);
@@ -37,8 +47,17 @@ export async function prepareModule(source: string, folder: string): Promise<Pre
     await writeFileAtomic(refusal, result.reason, FILE_MODE);
     return { ownHost: result.reason };
   }
+  const hasLines = hasLineNumbers(bytes);
+  if (hasLines) await writeFileAtomic(original, bytes, FILE_MODE);
   await writeFileAtomic(path, result.bytes, FILE_MODE);
-  return { path };
+  return hasLines ? { path, original } : { path };
+}
+
+function hasLineNumbers(bytes: Uint8Array): boolean {
+  return splitSections(bytes).some(
+    ({ id, content }) =>
+      id === SECTION.custom && new ByteReader(bytes, content.start, content.end).name() === '.debug_line',
+  );
 }
 
 /** Notes that a file was used; @returns false when it is not there */
