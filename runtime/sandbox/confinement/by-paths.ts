@@ -9,8 +9,13 @@ import { filtered, noNewPrivileges, resourceLimits, restrictedBy } from './launc
 import { translateReach } from './reach.ts';
 import type { Reach } from './reach.ts';
 
-/** Where libraries stand (ldconfig(8)); other C libraries have none. */
-const LOADER_CACHE = '/etc/ld.so.cache';
+/**
+ * What Node reads at its start where it is there: where libraries stand (ldconfig(8)), and the settings of OpenSSL, by
+ * distribution, which Node takes for missing but not for forbidden.
+ */
+const READ_AT_START = [
+  ...['/etc/ld.so.cache', '/etc/ssl/openssl.cnf', '/usr/lib/ssl/openssl.cnf', '/etc/pki/tls/openssl.cnf'],
+];
 
 /** Hosts see the machine's files, and Landlock lets them have those of their container. Needs no rights. */
 export class ByPaths implements Confinement {
@@ -51,8 +56,7 @@ export class ByPaths implements Confinement {
       for (const path of [process.execPath, ...loadedLibraries(), ...(loader === undefined ? [] : [loader])]) {
         ruleset.allow(path, 'execute');
       }
-      ruleset.allow(this.#code, 'read');
-      if (existsSync(LOADER_CACHE)) ruleset.allow(LOADER_CACHE, 'read');
+      for (const path of [this.#code, ...READ_AT_START.filter((name) => existsSync(name))]) ruleset.allow(path, 'read');
       translateReach(reach, ({ purpose, path }) => {
         ruleset.allow(path, RIGHTS_OF[purpose]);
         return path;

@@ -1,5 +1,5 @@
 /**
- * Numbers of the system calls that this folder makes or denies: [x86-64, arm64], from Linux' arch/x86/entry/syscalls/
+ * Numbers of the system calls that this folder, or a test, makes or denies: [x86-64, arm64], from Linux' arch/x86/entry/syscalls/
  * syscall_64.tbl and include/uapi/asm-generic/unistd.h. One number: the same on both, as all since Linux 5.1. null: the
  * architecture has no such call.
  */
@@ -17,6 +17,7 @@ const TABLE = {
   clone: [56, 220],
   clone3: 435,
   close: [3, 57],
+  connect: [42, 203],
   create_module: [174, null],
   delete_module: [176, 106],
   fanotify_init: [300, 262],
@@ -101,6 +102,7 @@ const TABLE = {
   setns: [308, 268],
   setpriority: [141, 140],
   settimeofday: [164, 170],
+  setxattr: [188, 5],
   shmat: [30, 196],
   shmctl: [31, 195],
   shmdt: [67, 197],
