@@ -8,7 +8,7 @@ import { WasmletError } from '../base/errors.ts';
 import type { ConnectRuntimeOptions } from './client.ts';
 import { RuntimeConnection } from './connection.ts';
 
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 const RETRY_MS = 25;
 const MAX_REPORTED_LOG = 2000;
 

@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { silentLogger } from '../base/log.ts';
+import { bootId } from '../base/process.ts';
 import { connectRuntime } from './client.ts';
 import { MAX_MESSAGE_BYTES } from './protocol.ts';
 import { counts, exits, prints, SLEEPS, SPINS } from './test-guests.ts';
@@ -100,6 +101,26 @@ describe('an adopted host', () => {
     });
     await runtime.service.stopContainer(container, 0);
   });
+});
+
+test('a container whose supervisor died before its guest was started is created still, and can be started', async () => {
+  await using runtime = await TestRuntime.start();
+  const sandbox = await runtime.service.runPodSandbox(runtime.sandboxConfig(), 'wasm');
+  const container = await runtime.service.createContainer(sandbox, await runtime.containerConfig(prints('ran\n')));
+  await runtime.killSupervisor();
+  const config = readdirSync(runtime.root, { recursive: true, encoding: 'utf8' }).find((path) =>
+    path.endsWith(join(container, 'config.json')),
+  )!;
+  // As a supervisor leaves it that is killed right after it has claimed a host.
+  const host = { id: '0123456789abcdef', pid: 999_999_999, startTime: '1', bootId: bootId() };
+  const body = { host, claimedAt: '2026-01-01T00:00:00.000000000Z' };
+  const record = JSON.stringify({ kind: 'ContainerState', version: 1, body });
+  writeFileSync(join(runtime.root, dirname(config), 'state.json'), record);
+  await runtime.answers();
+  expect(await runtime.service.containerStatus(container)).toMatchObject({ state: 'CONTAINER_CREATED' });
+  await runtime.service.startContainer(container);
+  expect(await runtime.exited(container)).toMatchObject({ exitCode: 0, reason: 'Completed' });
+  expect(await runtime.output(container)).toBe('ran\n');
 });
 
 test('after a restart of the machine containers are unknown and sandboxes not ready', async () => {

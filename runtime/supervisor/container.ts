@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -81,6 +82,8 @@ export class ContainerEntry {
   readonly #commands: Commands;
   readonly #limits: ContainerLimits;
   #state: StateRecord | undefined;
+  /** An earlier supervisor has given the container a host, and nobody knows whether its guest was started. */
+  #isStartUnseen = false;
   #exit: ContainerExit | undefined;
   #host: Host | undefined;
   /** Resolves when the exit is known. */
@@ -313,14 +316,33 @@ export class ContainerEntry {
   async adoptRunning(state: StateRecord, host: Host): Promise<void> {
     if (!host.shared) await this.#limits.adopt(host);
     // A host that was about to start when its supervisor died counts as started: its exit will say otherwise.
+    this.#isStartUnseen = state.startedAt === undefined;
     this.#state = { ...state, startedAt: state.startedAt ?? state.claimedAt };
     this.#watch(host);
   }
 
   /** Takes over a container whose host is gone. */
   async adoptExited(state: StateRecord | undefined): Promise<void> {
+    this.#isStartUnseen = state !== undefined && state.startedAt === undefined;
     this.#state = state;
     await this.#noteExit({ code: null, signal: null });
+  }
+
+  /**
+   * Whether the guest never ran: its supervisor died between the choice of a host and the start, and the host, which was
+   * given nothing to do, ended. The first that a host does for a container is to open its log.
+   */
+  async #neverRan(): Promise<boolean> {
+    return this.#isStartUnseen && !existsSync(this.logPath) && (await this.#readExit()) === undefined;
+  }
+
+  /** Makes the container what it was before a start that never came about. */
+  async #forgetStart(): Promise<void> {
+    await rm(statePath(this.directory), { force: true });
+    this.#isStartUnseen = false;
+    this.#state = undefined;
+    this.#host = undefined;
+    this.#exited = undefined;
   }
 
   #watch(host: Host, started: Promise<unknown> = Promise.resolve()): void {
@@ -337,13 +359,13 @@ export class ContainerEntry {
 
   /** Finds out how the container ended, completes its log, and tells of it. The host process is gone. */
   async #noteExit(end: HostEnd): Promise<void> {
-    this.#exit = (await this.#readExit()) ?? (await this.#judge(end));
+    const hostState = this.#state?.host;
+    if (await this.#neverRan()) await this.#forgetStart();
+    else this.#exit = (await this.#readExit()) ?? (await this.#judge(end));
     // As in a PID namespace whose first process has ended.
     await this.#commands.killAll();
     await this.#limits.release();
-    if (this.#state && this.#state.host.shared !== true) {
-      removeHostFiles(this.#context.runDirectory, this.#state.host.id);
-    }
+    if (hostState && hostState.shared !== true) removeHostFiles(this.#context.runDirectory, hostState.id);
     this.#emit('CONTAINER_STOPPED_EVENT');
   }
 
