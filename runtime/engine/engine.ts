@@ -35,6 +35,8 @@ export interface Guest {
 export interface CompiledModule {
   readonly imports: readonly { readonly module: string; readonly name: string; readonly kind: string }[];
   readonly exports: readonly { readonly name: string; readonly kind: string }[];
+  /** Whether it imports a shared memory: its threads run in workers, and `exports` of its guest is empty. */
+  readonly usesThreads?: boolean;
   /**
    * Links a module to its imports. A function that the imports lack makes this throw, naming it.
    * @throws WasmletError InvalidArgument

@@ -1,9 +1,11 @@
 import { messageOf, WasmletError } from '../../../base/errors.ts';
 import { describeInvalidModule } from '../../wasm/header.ts';
+import { importedMemory } from '../../wasm/imported-memory.ts';
 import { exportStart, START_EXPORT } from '../../wasm/start-section.ts';
 import type { CompiledModule, Engine } from '../engine.ts';
 import { instantiate } from './instance.ts';
 import { lineLocator } from './source-lines.ts';
+import { instantiateThreaded } from './threads/instance.ts';
 
 /** V8, as Node has it. Blocking imports suspend the guest through JSPI. */
 export const v8Engine: Engine = {
@@ -24,10 +26,16 @@ export const v8Engine: Engine = {
     const rewritten = exportStart(bytes);
     if (rewritten !== undefined) module = await WebAssembly.compile(rewritten);
     const locate = lines ?? lineLocator(module, rewritten ?? bytes);
+    const imports = WebAssembly.Module.imports(module);
+    const memory = imports.some(({ kind }) => kind === 'memory') ? importedMemory(bytes) : undefined;
     const compiled: CompiledModule = {
-      imports: WebAssembly.Module.imports(module),
+      imports,
+      usesThreads: memory?.type.shared === true,
       exports: WebAssembly.Module.exports(module).filter(({ name }) => name !== START_EXPORT),
-      instantiate: (imports) => instantiate(module, compiled, imports, locate),
+      instantiate: async (offered) =>
+        memory?.type.shared === true
+          ? instantiateThreaded({ module, compiled, memory, locate }, offered)
+          : await instantiate(module, compiled, offered, locate),
     };
     return compiled;
   },

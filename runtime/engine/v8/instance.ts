@@ -1,12 +1,11 @@
 import { messageOf, WasmletError } from '../../../base/errors.ts';
 import type { CompiledModule, Guest, GuestMemory, HostFunction, HostImports } from '../engine.ts';
 import { START_EXPORT } from '../../wasm/start-section.ts';
+import { missingImports, noSuchExport } from './imports.ts';
 import type { LocateLines } from './source-lines.ts';
 import { trapFrom, withDeepStacks } from './trap.ts';
 import { released, uncatchable } from './uncatchable.ts';
 
-/** How many missing imports an error names. */
-const MAX_NAMED = 8;
 const NO_MEMORY: GuestMemory = { buffer: new ArrayBuffer(0) };
 
 /** Links a module and gives it a memory of its own. */
@@ -31,12 +30,13 @@ export async function instantiate(
 /** The import object. Only what the module asks for is wrapped. @throws WasmletError InvalidArgument */
 function link(compiled: CompiledModule, imports: HostImports): Record<string, Record<string, unknown>> {
   const linked: Record<string, Record<string, unknown>> = {};
-  const missing: string[] = [];
-  for (const { module, name, kind } of compiled.imports) {
+  const missing: CompiledModule['imports'][number][] = [];
+  for (const wanted of compiled.imports) {
+    const { module, name, kind } = wanted;
     const offered = Object.hasOwn(imports, module) ? imports[module] : undefined;
     const found = offered !== undefined && Object.hasOwn(offered, name) ? offered[name] : undefined;
     if (kind !== 'function' || found === undefined) {
-      missing.push(`${module}.${name}${kind === 'function' ? '' : ` (a ${kind})`}`);
+      missing.push(wanted);
       continue;
     }
     (linked[module] ??= {})[name] = importable(found);
@@ -48,15 +48,6 @@ function link(compiled: CompiledModule, imports: HostImports): Record<string, Re
 function importable({ suspends, call }: HostFunction): unknown {
   const guarded = uncatchable(call, suspends);
   return suspends ? new WebAssembly.Suspending(guarded) : guarded;
-}
-
-function missingImports(missing: readonly string[]): WasmletError {
-  const named = missing.slice(0, MAX_NAMED).join(', ');
-  const rest = missing.length > MAX_NAMED ? ` and ${missing.length - MAX_NAMED} more` : '';
-  return new WasmletError(
-    'InvalidArgument',
-    `the module imports ${named}${rest}, which wasmlet does not offer: build it for WASI Preview 1 (wasm32-wasip1)`,
-  );
 }
 
 /** What instantiation threw: from a segment that does not fit, or because of memory. */
@@ -103,12 +94,4 @@ async function run({ compiled, instance, locate }: Linked, exportName: string): 
   } catch (error) {
     throw trapFrom(released(error), locate);
   }
-}
-
-function noSuchExport(compiled: CompiledModule, exportName: string): WasmletError {
-  const reactor = compiled.exports.some(({ name }) => name === '_initialize');
-  const hint = reactor
-    ? 'it is a reactor (it exports _initialize), which has no program to run; build it as a command'
-    : 'build it as a WASI command';
-  return new WasmletError('InvalidArgument', `the module exports no function ${exportName}: ${hint}`);
 }

@@ -3,7 +3,7 @@ import { GuestTrap } from '../engine.ts';
 import type { LocateLines } from './source-lines.ts';
 
 /** Frames kept of a guest's stack: enough to see where an endless recursion goes round. */
-const MAX_FRAMES = 64;
+export const MAX_FRAMES = 64;
 const STACK_EXHAUSTED = 'call stack exhausted';
 
 /**

@@ -26,6 +26,8 @@ declare namespace WebAssembly {
     readonly exports: Readonly<Record<string, unknown>>;
   }
   class Memory {
+    /** In pages. */
+    constructor(type: { readonly initial: number; readonly maximum: number; readonly shared: boolean });
     readonly buffer: ArrayBuffer | SharedArrayBuffer;
   }
   class Table {
