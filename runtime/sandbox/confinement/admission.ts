@@ -50,45 +50,70 @@ class Places {
   }
 }
 
-/**
- * Makes what a request names reachable for a host, which waits for it.
- * @param root path of the folder that hosts have as their '/'
- * @returns the request in the host's own paths
- * @throws system errors: a path that does not exist, a process that is gone
- */
-export function admit<T extends Reach>(root: string, pid: number, request: T): T {
-  if (!hasOwnMounts(pid)) return request;
-  const places = new Places(mountPoints(pid));
-  const bindings: Binding[] = [];
-  const bind = (source: string, target: string, isFolder: boolean, readonly: boolean): string => {
-    HostRoot.makePlace(root, target, isFolder);
-    bindings.push({ source, target, readonly });
-    return target;
-  };
-  const inside = translateReach(request, ({ purpose, path }) => {
-    if (purpose === 'modules') {
-      const { place, isThere } = places.ofModule(path);
-      return isThere ? place : bind(path, place, false, true);
-    }
-    const isFolder = statSync(path).isDirectory();
-    return bind(path, places.next(purpose, isFolder), isFolder, purpose === 'readonly');
-  });
-  bindInto(pid, bindings);
-  return inside;
+/** What is mounted in one host for its containers: many of them, where they share it. */
+export class Admissions {
+  readonly #root: string;
+  readonly #pid: number;
+  #taken: Set<string> | undefined;
+
+  /** @param root path of the folder that hosts have as their '/' */
+  constructor(root: string, pid: number) {
+    this.#root = root;
+    this.#pid = pid;
+  }
+
+  /**
+   * Makes what a request names reachable for the host, which waits for it.
+   * @returns the request in the host's own paths
+   * @throws system errors: a path that does not exist, a process that is gone
+   */
+  admit<T extends Reach>(request: T): T {
+    if (!hasOwnMounts(this.#pid)) return request;
+    // Read once: the list is long where many share a host.
+    this.#taken ??= mountPoints(this.#pid);
+    const taken = this.#taken;
+    const places = new Places(taken);
+    const bindings: Binding[] = [];
+    const bind = (source: string, target: string, isFolder: boolean, readonly: boolean): string => {
+      HostRoot.makePlace(this.#root, target, isFolder);
+      bindings.push({ source, target, readonly });
+      return target;
+    };
+    const inside = translateReach(request, ({ purpose, path }) => {
+      if (purpose === 'modules') {
+        const { place, isThere } = places.ofModule(path);
+        return isThere ? place : bind(path, place, false, true);
+      }
+      const isFolder = statSync(path).isDirectory();
+      return bind(path, places.next(purpose, isFolder), isFolder, purpose === 'readonly');
+    });
+    bindInto(this.#pid, bindings);
+    for (const { target } of bindings) taken.add(target);
+    return inside;
+  }
+
+  /**
+   * Takes from the host what a container had that has ended, where the host goes on with others.
+   * @param inside what `admit` returned
+   * @throws system errors: a process that is gone
+   */
+  dismiss(inside: Reach): void {
+    if (!hasOwnMounts(this.#pid)) return;
+    const places: string[] = [];
+    translateReach(inside, ({ purpose, path }) => {
+      // Others may run it; there are few.
+      if (purpose !== 'modules') places.push(path);
+      return path;
+    });
+    unbindIn(this.#pid, places);
+    for (const place of places) this.#taken?.delete(place);
+  }
 }
 
 /**
- * Takes from a host what a container had that has ended, where the host goes on with others.
- * @param inside what `admit` returned
- * @throws system errors: a process that is gone
+ * Makes what a request names reachable for a host that gets no other.
+ * @param root path of the folder that hosts have as their '/'
+ * @returns and throws as Admissions.admit
  */
-export function dismiss(pid: number, inside: Reach): void {
-  if (!hasOwnMounts(pid)) return;
-  const places: string[] = [];
-  translateReach(inside, ({ purpose, path }) => {
-    // Others may run it; there are few.
-    if (purpose !== 'modules') places.push(path);
-    return path;
-  });
-  unbindIn(pid, places);
-}
+export const admit = <T extends Reach>(root: string, pid: number, request: T): T =>
+  new Admissions(root, pid).admit(request);

@@ -72,14 +72,8 @@ const RLIMIT_NOFILE = 7;
 const RLIMIT_MEMLOCK = 8;
 const RLIMIT_MSGQUEUE = 12;
 
-/** The guest's own bound is 4096 (wasi/core); a host that hundreds share holds a score of them open for each. */
-const MAX_DESCRIPTORS = 65_536;
-
-/** As many, or what this process may have itself: to go beyond takes a right. */
-function descriptorLimit(): number {
-  const [, hard = ''] = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-  return Math.min(MAX_DESCRIPTORS, Number(hard) || MAX_DESCRIPTORS);
-}
+/** The guest's own bound is 4096 (wasi/core); the rest is for what the host holds open for it. */
+export const MAX_DESCRIPTORS = 8192;
 
 function limit(resource: number, value: number): Step {
   const both = Buffer.alloc(16);
@@ -90,7 +84,7 @@ function limit(resource: number, value: number): Step {
 
 export const resourceLimits = (): Step[] => [
   limit(RLIMIT_CORE, 0),
-  limit(RLIMIT_NOFILE, descriptorLimit()),
+  limit(RLIMIT_NOFILE, MAX_DESCRIPTORS),
   limit(RLIMIT_MEMLOCK, 0),
   limit(RLIMIT_MSGQUEUE, 0),
 ];

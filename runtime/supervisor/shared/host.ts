@@ -5,7 +5,7 @@ import { isAlive, signalProcess } from '../../../base/process.ts';
 import type { ProcessIdentity } from '../../../base/process.ts';
 import type { HostAnswer } from '../../host/protocol.ts';
 import type { SharedStart, SharedUsage } from '../../host/shared/protocol.ts';
-import { admit, dismiss } from '../../sandbox/confinement/admission.ts';
+import { Admissions } from '../../sandbox/confinement/admission.ts';
 import { hostRootPath, hostSocketPath } from '../hosts.ts';
 import type { ChildHost, Host } from '../hosts.ts';
 import type { ProcessUsage } from '../stats.ts';
@@ -54,6 +54,7 @@ export class SharedHost {
   readonly #options: SharedHostOptions;
   readonly #connection: Promise<SharedConnection>;
   #hasEnded = false;
+  #admissions: Admissions | undefined;
   #usage: { readonly at: number; readonly answer: Promise<readonly SharedUsage[]> } | undefined;
 
   /** @param ready resolves when the host serves its socket */
@@ -130,10 +131,12 @@ export class SharedHost {
   /** Lets the host have what the container may reach, for as long as that one is there. */
   #admit(guest: SharedGuest, start: SharedStart): SharedStart {
     const { pid } = this.identity;
-    const admitted = admit(hostRootPath(this.#options.runDirectory), pid, start);
+    this.#admissions ??= new Admissions(hostRootPath(this.#options.runDirectory), pid);
+    const admissions = this.#admissions;
+    const admitted = admissions.admit(start);
     guest.ended
       .then(() => {
-        if (!this.#hasEnded && isAlive(this.identity)) dismiss(pid, admitted);
+        if (!this.#hasEnded && isAlive(this.identity)) admissions.dismiss(admitted);
       })
       .catch((error: unknown) => {
         this.#options.logger.warn('a shared host keeps what a container had', { pid, error: messageOf(error) });

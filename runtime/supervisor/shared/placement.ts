@@ -7,7 +7,7 @@ import type { HostPool } from '../pool.ts';
 import { removeHostFiles } from '../pool.ts';
 import type { StateRecord } from '../records.ts';
 import type { SharedGuest } from './guest.ts';
-import { descriptorsPerGuest } from './descriptors.ts';
+import { descriptorsPerGuest, raiseDescriptorLimit } from './descriptors.ts';
 import { SharedHost } from './host.ts';
 import type { Shard } from './host.ts';
 
@@ -95,6 +95,7 @@ export class SharedHosts {
     const share = async (): Promise<void> => {
       // Only then it is confined, and has the limits that it keeps.
       await child.ready;
+      raiseDescriptorLimit(child.identity.pid, this.maxPerHost);
       const maxDescriptors = descriptorsPerGuest(child.identity.pid, this.maxPerHost);
       const request = { title, maxDescriptors, ...(identity === undefined ? {} : { identity }) };
       const answer = await child.share(request, START_TIMEOUT_MS);
