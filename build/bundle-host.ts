@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { build, stop } from 'esbuild';
+import { packedInterpreter } from './packed-interpreter.ts';
 
 const ENTRY = fileURLToPath(new URL('../runtime/host/main.ts', import.meta.url));
 
@@ -17,6 +18,7 @@ export async function bundleHost(): Promise<string> {
     write: false,
     legalComments: 'none',
     logLevel: 'silent',
+    plugins: [packedInterpreter],
   });
   const [output] = outputFiles;
   if (!output) throw new Error('esbuild gave no output for the host');

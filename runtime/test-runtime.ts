@@ -40,6 +40,7 @@ export class TestRuntime implements AsyncDisposable {
       handlers: {
         wasm: { engine: 'v8', isolation: 'process' },
         'wasm-shared': { engine: 'v8', isolation: 'shared' },
+        'wasm-interpreter': { engine: 'interpreter', isolation: 'process' },
       },
       defaultHandler: 'wasm',
       logger: silentLogger,

@@ -163,7 +163,7 @@ const options = z.strictObject({
     .default({
       wasm: { engine: 'v8', isolation: 'process' },
       'wasm-shared': { engine: 'v8', isolation: 'shared' },
-      'wasm-interpreter': { engine: 'v8', isolation: 'process' },
+      'wasm-interpreter': { engine: 'interpreter', isolation: 'process' },
     })
     .describe('RuntimeClass handlers and how each runs a pod'),
   maxContainersPerHost: z

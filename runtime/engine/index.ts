@@ -1,15 +1,18 @@
-import { WasmletError } from '../../base/errors.ts';
 import type { Engine } from './engine.ts';
 import { v8Engine } from './v8/engine.ts';
 
-/**
- * The engine of that name.
- * @throws WasmletError FailedPrecondition for one that this release does not have
- */
+/** Loaded when a guest wants it: it would be memory of every other host. */
+const interpreterEngine: Engine = {
+  name: 'interpreter',
+  async compile(bytes) {
+    const { interpreterEngine: loaded } = await import('./interpreter/engine.ts');
+    return loaded.compile(bytes);
+  },
+};
+
+const ENGINES: Readonly<Record<Engine['name'], Engine>> = { v8: v8Engine, interpreter: interpreterEngine };
+
+/** The engine of that name. */
 export function engineFor(name: Engine['name']): Engine {
-  if (name === 'v8') return v8Engine;
-  throw new WasmletError(
-    'FailedPrecondition',
-    `this release has no ${name} engine: set the runtime handler's engine to v8 (config: runtimeHandlers)`,
-  );
+  return ENGINES[name];
 }

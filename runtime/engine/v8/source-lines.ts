@@ -72,6 +72,17 @@ export function lineLocator(module: WebAssembly.Module, bytes: Uint8Array): Loca
   };
 }
 
+/** The same where the engine holds the module's bytes anyway. */
+export function lineLocatorOf(bytes: Uint8Array): LocateLines {
+  return (offsets) => {
+    try {
+      return locate(bytes, offsets);
+    } catch {
+      return new Map();
+    }
+  };
+}
+
 function sectionsOf(module: WebAssembly.Module): LineSections | undefined {
   return lineSections((name) => {
     const [content] = WebAssembly.Module.customSections(module, name);

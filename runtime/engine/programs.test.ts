@@ -4,12 +4,14 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createPreview1 } from '../../../wasi/preview1/index.ts';
-import { WasiExit } from '../../../wasi/wasi.ts';
-import { engineFor } from '../index.ts';
-import { wat } from './test-wat.ts';
+import { createPreview1 } from '../../wasi/preview1/index.ts';
+import { WasiExit } from '../../wasi/wasi.ts';
+import { engineFor } from './index.ts';
+import { wat } from './v8/test-wat.ts';
 
-/** Programs of real toolchains, from source, through this engine and our WASI Preview 1. */
+/** Programs of real toolchains, from source, through each engine and our WASI Preview 1. */
+
+const ENGINES = ['v8', 'interpreter'] as const;
 
 const GO_PROGRAM = `package main
 
@@ -123,7 +125,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs a module as the host process does; the root is a folder of its own, with `srv` and a read-only mount in it. */
-async function runProgram(module: Uint8Array<ArrayBuffer>, args: readonly string[] = []) {
+async function runOn(engine: (typeof ENGINES)[number], module: Uint8Array<ArrayBuffer>, args: readonly string[] = []) {
   const root = mkdtempSync(join(folder, 'root-'));
   const mounted = mkdtempSync(join(folder, 'mounted-'));
   mkdirSync(join(root, 'srv'));
@@ -140,7 +142,7 @@ async function runProgram(module: Uint8Array<ArrayBuffer>, args: readonly string
     stderr: { write: (chunk) => void (stdout += Buffer.from(chunk).toString()) },
     tty: false,
   });
-  const guest = await (await engineFor('v8').compile(module)).instantiate(wasi.imports);
+  const guest = await (await engineFor(engine).compile(module)).instantiate(wasi.imports);
   wasi.setMemory(guest.memory);
   const exitCode = await guest.run('_start').then(
     () => 0,
@@ -150,6 +152,15 @@ async function runProgram(module: Uint8Array<ArrayBuffer>, args: readonly string
     },
   );
   return { exitCode, lines: stdout.split('\n').filter((line) => line !== '') };
+}
+
+/** The same on every engine: that one's output. */
+async function runProgram(module: Uint8Array<ArrayBuffer>, args: readonly string[] = []) {
+  const runs = [];
+  for (const engine of ENGINES) runs.push(await runOn(engine, module, args));
+  const [first, ...others] = runs;
+  for (const other of others) expect(other).toEqual(first);
+  return first!;
 }
 
 const goIsHere = ((): boolean => {

@@ -1,0 +1,22 @@
+import { emitCore } from './emit.ts';
+import { InstructionSet, type Shape } from './operations.ts';
+
+/** The core for guests of a shape, and the numbers of its instructions. */
+export interface CompiledCore {
+  readonly instructions: InstructionSet;
+  readonly module: WebAssembly.Module;
+}
+
+const cores = new Map<string, CompiledCore>();
+
+/** One core per shape and process. */
+export function coreFor(shape: Shape): CompiledCore {
+  const key = shape.map(({ is64, shared }) => `${is64 ? 64 : 32}${shared ? 's' : ''}`).join();
+  let core = cores.get(key);
+  if (core === undefined) {
+    const instructions = new InstructionSet(shape);
+    core = { instructions, module: new WebAssembly.Module(emitCore(instructions, shape)) };
+    cores.set(key, core);
+  }
+  return core;
+}

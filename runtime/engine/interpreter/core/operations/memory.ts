@@ -1,0 +1,203 @@
+import { opcodeByName } from '../../../../wasm/opcodes.ts';
+import type { Opcode } from '../../../../wasm/opcodes/opcode.ts';
+import { I32, I64, OP, V128, brIf, get, memarg, set, tee } from '../assembler.ts';
+import type { Code } from '../assembler.ts';
+import { type Bank, type Handler, operation, type Operation, Q0, Q1, T0, T1 } from '../handler.ts';
+import { instruction } from './instruction.ts';
+
+/** A guest's memory, as the core has it: index 0 is the state memory, the guest's own come after. */
+export interface GuestMemoryShape {
+  readonly is64: boolean;
+  readonly shared: boolean;
+}
+
+const HOT_LOADS = [
+  ...['i32.load', 'i32.load8_s', 'i32.load8_u', 'i32.load16_s', 'i32.load16_u'],
+  ...['i64.load', 'i64.load8_s', 'i64.load8_u', 'i64.load16_s', 'i64.load16_u', 'i64.load32_s', 'i64.load32_u'],
+];
+const HOT_STORES = ['i32.store', 'i64.store', 'i32.store8', 'i32.store16'];
+
+/** Instructions that do to a slot's bytes what another does: floats as integers of their size, the low bits of an i64. */
+export const SAME_ACCESS: ReadonlyMap<string, string> = new Map([
+  ['f32.load', 'i32.load'],
+  ['f64.load', 'i64.load'],
+  ['f32.store', 'i32.store'],
+  ['f64.store', 'i64.store'],
+  ['i64.store8', 'i32.store8'],
+  ['i64.store16', 'i32.store16'],
+  ['i64.store32', 'i32.store'],
+]);
+
+/**
+ * Puts the address in T0 (or Q0 with memory64), traps when base and offset together are beyond all addresses.
+ * @param indexed the base is the sum of two registers
+ */
+function address(handler: Handler, { is64 }: GuestMemoryShape, indexed: boolean): Code {
+  const type = is64 ? I64 : I32;
+  const base = [handler.value('a', type), indexed ? [handler.value('b', type), is64 ? OP.i64Add : OP.i32Add] : []];
+  const offset = is64 ? [handler.i32('offset'), OP.i64ExtendI32U] : handler.i32('offset');
+  return [
+    handler.savePc,
+    [base, offset, is64 ? OP.i64Add : OP.i32Add, tee(is64 ? Q0 : T0)],
+    [offset, is64 ? OP.i64LtU : OP.i32LtU, brIf(handler.labels.outOfBounds)],
+  ];
+}
+
+const addressLocal = ({ is64 }: GuestMemoryShape): Code => get(is64 ? Q0 : T0);
+
+const resultOf = (wasm: Opcode): number => wasm.signature?.results[0] ?? I32;
+const valueOf = (wasm: Opcode): number => wasm.signature?.parameters[1] ?? I32;
+
+/** `@1` and so on for memories but the first. */
+export const suffix = (index: number): string => (index === 0 ? '' : `@${index}`);
+
+interface Place {
+  readonly shape: GuestMemoryShape;
+  readonly index: number;
+  readonly bank: Bank;
+}
+
+const access = ({ index }: Place): Code => memarg(index + 1);
+
+function load(name: string, place: Place, indexed: boolean): Operation {
+  const wasm = opcodeByName(name);
+  const fields = indexed ? 'd:reg a:reg b:reg offset:i32' : 'd:reg a:reg offset:i32';
+  return operation(`${name}${indexed ? ':add' : ''}${suffix(place.index)}`, place.bank, fields, (handler) => [
+    address(handler, place.shape, indexed),
+    handler.store('d', resultOf(wasm), [addressLocal(place.shape), instruction(wasm), access(place)]),
+    handler.next(),
+  ]);
+}
+
+function store(name: string, place: Place, indexed: boolean): Operation {
+  const wasm = opcodeByName(name);
+  const fields = indexed ? 'a:reg b:reg v:reg offset:i32' : 'a:reg v:reg offset:i32';
+  return operation(`${name}${indexed ? ':add' : ''}${suffix(place.index)}`, place.bank, fields, (handler) => [
+    address(handler, place.shape, indexed),
+    [addressLocal(place.shape), handler.value('v', valueOf(wasm)), instruction(wasm), access(place)],
+    handler.next(),
+  ]);
+}
+
+const VECTOR_LOADS = [
+  ...['v128.load', 'v128.load8x8_s', 'v128.load8x8_u', 'v128.load16x4_s', 'v128.load16x4_u', 'v128.load32x2_s'],
+  ...['v128.load32x2_u', 'v128.load8_splat', 'v128.load16_splat', 'v128.load32_splat', 'v128.load64_splat'],
+  ...['v128.load32_zero', 'v128.load64_zero'],
+];
+
+/** How one lane of so many bits is loaded and stored, and the type it then has. */
+const LANES = [
+  [8, OP.i32Load8U, OP.i32Store8, I32],
+  [16, OP.i32Load16U, OP.i32Store16, I32],
+  [32, OP.i32Load, OP.i32Store, I32],
+  [64, OP.i64Load, OP.i64Store, I64],
+] as const;
+
+/** A lane is a part of its slot: `lane` is its byte offset. */
+function laneAccess(place: Place): Operation[] {
+  return LANES.flatMap(([bits, loadLane, storeLane, type]) => {
+    const keep = type === I64 ? Q1 : T1;
+    return [
+      operation(
+        `v128.load${bits}_lane${suffix(place.index)}`,
+        place.bank,
+        'd:reg a:reg v:reg offset:i32 lane:u16',
+        (h) => [
+          address(h, place.shape, false),
+          [addressLocal(place.shape), loadLane, access(place), set(keep)],
+          h.store('d', V128, h.value('v', V128)),
+          [h.slot('d'), h.u16('lane'), OP.i32Add, get(keep), storeLane, memarg(0)],
+          h.next(),
+        ],
+      ),
+      operation(`v128.store${bits}_lane${suffix(place.index)}`, place.bank, 'a:reg v:reg offset:i32 lane:u16', (h) => [
+        address(h, place.shape, false),
+        [
+          addressLocal(place.shape),
+          h.slot('v'),
+          h.u16('lane'),
+          OP.i32Add,
+          loadLane,
+          memarg(0),
+          storeLane,
+          access(place),
+        ],
+        h.next(),
+      ]),
+    ];
+  });
+}
+
+const vectorAccess = (place: Place): Operation[] => [
+  ...VECTOR_LOADS.map((name) => load(name, place, false)),
+  store('v128.store', place, false),
+  ...laneAccess(place),
+];
+
+/** size, fill and copy; growth is JavaScript's. */
+function bulk(place: Place): Operation[] {
+  const type = place.shape.is64 ? I64 : I32;
+  const at = suffix(place.index);
+  return [
+    operation(`memory.size${at}`, place.bank, 'd:reg', (h) => [h.store('d', type, [0x3f, place.index + 1]), h.next()]),
+    operation(`memory.fill${at}`, place.bank, 'a:reg v:reg n:reg', (h) => [
+      [h.value('a', type), h.value('v', I32), h.value('n', type), 0xfc, 11, place.index + 1],
+      h.next(),
+    ]),
+    operation(`memory.copy${at}`, place.bank, 'a:reg b:reg n:reg', (h) => [
+      [h.value('a', type), h.value('b', type), h.value('n', type), 0xfc, 10, place.index + 1, place.index + 1],
+      h.next(),
+    ]),
+  ];
+}
+
+const ATOMIC = /^i(32|64)\.atomic\./;
+
+/** Atomic loads, stores and read-modify-writes. Their address must be aligned, which the instruction checks itself. */
+function atomic(wasm: Opcode, place: Place): Operation {
+  const { parameters, results } = wasm.signature ?? { parameters: [], results: [] };
+  const operands = parameters.slice(1).map((type, index) => ({ type, name: index === 0 ? 'v' : 'w' }));
+  const fields = [...(results.length > 0 ? ['d:reg'] : []), 'a:reg', ...operands.map(({ name }) => `${name}:reg`)];
+  const alignment = Math.log2(wasm.bytes);
+  return operation(`${wasm.name}${suffix(place.index)}`, place.bank, [...fields, 'offset:i32'].join(' '), (h) => {
+    const code: Code = [
+      addressLocal(place.shape),
+      operands.map(({ name, type }) => h.value(name, type)),
+      instruction(wasm),
+      memarg(place.index + 1, 0, alignment),
+    ];
+    return [
+      address(h, place.shape, false),
+      results.length > 0 ? h.store('d', results[0] ?? I32, code) : code,
+      h.next(),
+    ];
+  });
+}
+
+/** The first memory's common accesses, in the hot loop. */
+export function hotMemory(shape: GuestMemoryShape): Operation[] {
+  const place: Place = { shape, index: 0, bank: 'hot' };
+  return [true, false].flatMap((indexed) => [
+    ...HOT_LOADS.map((name) => load(name, place, indexed)),
+    ...HOT_STORES.map((name) => store(name, place, indexed)),
+  ]);
+}
+
+/** The first memory's other accesses. */
+export const coldMemory = (shape: GuestMemoryShape, atomics: readonly Opcode[]): Operation[] => [
+  ...vectorAccess({ shape, index: 0, bank: 'vectors' }),
+  ...bulk({ shape, index: 0, bank: 'numbers' }),
+  ...atomics.filter(({ name }) => ATOMIC.test(name)).map((wasm) => atomic(wasm, { shape, index: 0, bank: 'memory' })),
+];
+
+/** All accesses to a further memory. @param index 1 or more */
+export function furtherMemory(shape: GuestMemoryShape, index: number, atomics: readonly Opcode[]): Operation[] {
+  const place: Place = { shape, index, bank: 'memory' };
+  return [
+    ...HOT_LOADS.map((name) => load(name, place, false)),
+    ...HOT_STORES.map((name) => store(name, place, false)),
+    ...vectorAccess(place),
+    ...bulk(place),
+    ...atomics.filter(({ name }) => ATOMIC.test(name)).map((wasm) => atomic(wasm, place)),
+  ];
+}

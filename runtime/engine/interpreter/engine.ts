@@ -1,0 +1,104 @@
+import { WasmletError } from '../../../base/errors.ts';
+import { describeInvalidModule } from '../../wasm/header.ts';
+import type { Module } from '../../wasm/module.ts';
+import { loadModule } from '../../wasm/validate.ts';
+import type { CompiledModule, Engine, Guest, GuestMemory, HostFunction, HostImports } from '../engine.ts';
+import { missingImports, noSuchExport } from '../v8/imports.ts';
+import { Instance, NO_IMPORTS } from './machine/instance.ts';
+import { invokeAsync } from './machine/invoke.ts';
+import { Machine } from './machine/machine.ts';
+import { Store } from './machine/store.ts';
+
+const NO_MEMORY: GuestMemory = { buffer: new ArrayBuffer(0) };
+
+/** The embedded interpreter: a guest's fuel is counted, and it can be stopped, looked into, saved and moved. */
+export const interpreterEngine: Engine = {
+  name: 'interpreter',
+  compile: (bytes) => Promise.try(() => compile(bytes)),
+};
+
+function compile(bytes: Uint8Array<ArrayBuffer>): CompiledModule {
+  const fault = describeInvalidModule(bytes);
+  if (fault !== undefined) throw new WasmletError('InvalidArgument', fault);
+  const module = loadModule(bytes);
+  const compiled: CompiledModule = {
+    imports: module.imports.map(({ module: from, name, kind }) => ({ module: from, name, kind })),
+    exports: module.exports.map(({ name, kind }) => ({ name, kind })),
+    instantiate: (imports) => Promise.try(() => instantiate(module, compiled, imports)),
+  };
+  return compiled;
+}
+
+/** The host's functions that a module imports. @throws WasmletError InvalidArgument */
+function link(module: Module, imports: HostImports): HostFunction[] {
+  const missing: Module['imports'][number][] = [];
+  const found: HostFunction[] = [];
+  for (const wanted of module.imports) {
+    const { module: from, name, kind } = wanted;
+    const offered = Object.hasOwn(imports, from) ? imports[from] : undefined;
+    const host = offered !== undefined && Object.hasOwn(offered, name) ? offered[name] : undefined;
+    if (kind !== 'function' || host === undefined) missing.push(wanted);
+    else found.push(host);
+  }
+  if (missing.length > 0) throw missingImports(missing);
+  return found;
+}
+
+function instantiate(module: Module, compiled: CompiledModule, imports: HostImports): Guest {
+  const hosts = link(module, imports);
+  const store = new Store();
+  const types = store.types.register(module.types);
+  const functions = hosts.map((host, index) => {
+    const type = module.functions[index]?.type ?? 0;
+    return store.hostFunction(store.types.get(types[type] ?? 0), types[type] ?? 0, host);
+  });
+  const instance = new Instance(store, module, { ...NO_IMPORTS, functions });
+  instance.initialize();
+  const machine = new Machine(store);
+  return new InterpretedGuest(compiled, instance, machine);
+}
+
+/** A guest in the interpreter. */
+export class InterpretedGuest implements Guest {
+  readonly memory: GuestMemory;
+  readonly instance: Instance;
+  readonly machine: Machine;
+  readonly #compiled: CompiledModule;
+  #started = false;
+
+  constructor(compiled: CompiledModule, instance: Instance, machine: Machine) {
+    this.instance = instance;
+    this.machine = machine;
+    this.#compiled = compiled;
+    this.memory = memoryOf(compiled, instance);
+  }
+
+  get exports(): Readonly<Record<string, unknown>> {
+    return { memory: this.memory };
+  }
+
+  async run(exportName: string): Promise<void> {
+    const { module } = this.instance;
+    const exported = module.exports.find(({ name, kind }) => name === exportName && kind === 'function');
+    if (exported === undefined) throw noSuchExport(this.#compiled, exportName);
+    if (module.start !== undefined && !this.#started) {
+      this.#started = true;
+      await this.#call(module.start.function);
+    }
+    await this.#call(exported.index);
+  }
+
+  async #call(index: number): Promise<void> {
+    await invokeAsync(this.machine, this.instance.function(index), []);
+  }
+}
+
+function memoryOf(compiled: CompiledModule, { module, memories }: Instance): GuestMemory {
+  const exported = module.exports.find(({ name, kind }) => name === 'memory' && kind === 'memory');
+  const memory = exported === undefined ? undefined : memories[exported.index];
+  if (memory !== undefined) return memory;
+  if (compiled.imports.some(({ module: from }) => from.startsWith('wasi'))) {
+    throw new WasmletError('InvalidArgument', "the module uses WASI but exports no memory of the name 'memory'");
+  }
+  return NO_MEMORY;
+}
