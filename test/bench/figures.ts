@@ -31,6 +31,11 @@ export const FIGURES = {
   'logs.writeMBs': more('MB/s', 'a guest writes 100 MB in lines of 100 bytes', 100),
   'logs.followMBs': more('MB/s', '`kubectl logs -f` of those 100 MB', 40),
   'logs.tailMs': less('ms', '`kubectl logs --tail=10` of those 100 MB', 60),
+  'abuse.memory': less('x', 'p99 of a 1 KiB echo beside a guest that grows until it is OOMKilled, by p99 alone', 2),
+  'abuse.cpu': less('x', 'the same beside a guest that computes for ever', 2),
+  'abuse.stdout': less('x', 'the same beside a guest that floods its log', 2),
+  'abuse.disk': less('x', 'the same beside a guest that fills the disk until it is evicted', 2),
+  'abuse.files': less('x', 'the same beside a guest that opens 10,000 files', 2),
 } as const satisfies Record<string, FigureType>;
 
 export type FigureName = keyof typeof FIGURES;

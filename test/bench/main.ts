@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { messageOf, WasmletError } from '../../base/errors.ts';
+import { abuse } from './abuse.ts';
 import { apiCalls } from './api-calls.ts';
 import { applyToRunning } from './apply-to-running.ts';
 import type { Benchmark } from './benchmark.ts';
@@ -36,6 +37,7 @@ const ALL: readonly Benchmark[] = [
   apiCalls,
   logsRead,
   density,
+  abuse,
 ];
 
 /** Exit code of a run that a signal ended. */
