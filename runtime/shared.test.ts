@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { identityOf, isAlive } from '../base/process.ts';
 import type { ContainerConfig, PodSandboxConfig } from './service.ts';
+import { testCgroups } from './test-cgroups.ts';
 import { counts, exits, floods, grows, prints, SLEEPS, SPINS, TRAPS } from './test-guests.ts';
 import { TestRuntime, until } from './test-runtime.ts';
 
@@ -20,11 +21,18 @@ const MIB = 1024 * 1024;
 
 interface Change extends Partial<ContainerConfig> {
   readonly namespace?: string;
+  readonly linux?: NonNullable<PodSandboxConfig['linux']>;
 }
 
+const cgroups = await testCgroups();
+
 /** Runs a container in a shared host. */
-async function run(wat: string, { namespace = 'default', ...change }: Change = {}, on = runtime): Promise<string> {
-  const config = on.sandboxConfig();
+async function run(
+  wat: string,
+  { namespace = 'default', linux, ...change }: Change = {},
+  on = runtime,
+): Promise<string> {
+  const config = { ...on.sandboxConfig(), ...(linux ? { linux } : {}) };
   const inNamespace: PodSandboxConfig = { ...config, metadata: { ...config.metadata, namespace } };
   const sandbox = await on.service.runPodSandbox(inNamespace, 'wasm-shared');
   const container = await on.service.createContainer(sandbox, await on.containerConfig(wat, change));
@@ -255,6 +263,27 @@ describe('limits in a shared host', () => {
     }
     await stop(...greedy);
   });
+
+  test.skipIf(cgroups === undefined)(
+    'a host has the CPU shares of its guests in a control group',
+    TIMEOUT,
+    async () => {
+      if (cgroups === undefined) return;
+      const linux = { cgroupParent: cgroups.podPath(), resources: resources({}).resources, pidsLimit: 0 };
+      const run1 = (cpuShares: number) => run(SLEEPS, { namespace: 'grouped', linux, ...resources({ cpuShares }) });
+      const first = await run1(300);
+      const group = `/wasmlet/kubepods/shared-${runtime.hostId(first)}`;
+      const file = cgroups.layout.version === 1 ? 'cpu.shares' : 'cpu.weight';
+      await until(() => cgroups.read(group, 'cgroup.procs').includes(String(runtime.hostPid(first))));
+      const alone = Number(cgroups.read(group, file));
+      const second = await run1(400);
+      expect(runtime.hostId(second)).toBe(runtime.hostId(first));
+      await until(() => Number(cgroups.read(group, file)) > alone);
+      if (cgroups.layout.version === 1) expect([alone, Number(cgroups.read(group, file))]).toEqual([300, 700]);
+      process.kill(runtime.hostPid(first), 'SIGKILL');
+      await until(() => cgroups.layout.folders(group).every((folder) => !existsSync(folder)));
+    },
+  );
 
   test('usage is told for each container', TIMEOUT, async () => {
     const [sleeper, spinner] = [await run(SLEEPS), await run(SPINS)];

@@ -100,14 +100,25 @@ export class TestRuntime implements AsyncDisposable {
     return processes().filter((pid) => linkOf(`/proc/${pid}/fd/2`)?.startsWith(join(this.root, 'run/')) === true);
   }
 
-  /** The host of a container, from its record. */
+  /** The process of a container's host, from its record. */
   hostPid(id: string): number {
+    return this.#host(id).pid;
+  }
+
+  /** The id of a container's host, from its record. */
+  hostId(id: string): string {
+    return this.#host(id).id;
+  }
+
+  #host(id: string): { readonly id: string; readonly pid: number } {
     const state = readdirSync(this.root, { recursive: true, encoding: 'utf8' }).find((path) =>
       path.endsWith(join(id, 'state.json')),
     );
     if (state === undefined) throw new Error(`container ${id} has no host`);
-    return (JSON.parse(readFileSync(join(this.root, state), 'utf8')) as { body: { host: { pid: number } } }).body.host
-      .pid;
+    const record = JSON.parse(readFileSync(join(this.root, state), 'utf8')) as {
+      body: { host: { id: string; pid: number } };
+    };
+    return record.body.host;
   }
 
   sandboxConfig(name = `pod-${++this.#sandboxes}`): PodSandboxConfig {

@@ -120,7 +120,9 @@ async function adoptContainer(
   await endLeftCommands(directory, context);
   const entry = new ContainerEntry(sandbox, record, directory, context);
   const state = await readRecord(statePath(directory), STATE_RECORD);
-  const host = state && isAlive(state.host) ? await adoptHost(context, entry, state.host) : undefined;
+  const isHostThere = state !== undefined && isAlive(state.host);
+  if (state?.host.shared === true && !isHostThere) context.sharedHosts.forget(entry.placement, state.host);
+  const host = isHostThere ? await adoptHost(context, entry, state.host) : undefined;
   if (state && host) {
     await entry.adoptRunning(state, host);
   } else if (state || (await readExit(directory))) {

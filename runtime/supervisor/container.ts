@@ -167,7 +167,8 @@ export class ContainerEntry {
     const { owner, id } = this;
     const { cpuShares } = this.config.resources;
     const { namespace } = owner.metadata;
-    return { container: id, namespace, identity: this.#identity().identity, netns: owner.netns, cpuShares };
+    const { netns, cgroupParent } = owner;
+    return { container: id, namespace, identity: this.#identity().identity, netns, cpuShares, cgroupParent };
   }
 
   /** @returns undefined when the guest runs, else why it does not, '' where the host ended without a word */

@@ -64,19 +64,20 @@ export async function runSupervisor(
   for (const missing of possible.missing) logger.warn('hosts are less confined than they could be', { missing });
   const confinement = selectConfinement(options.confinement ?? 'preferred', possible, code);
   using pool = new HostPool({ confinement, runDirectory: run, size: options.poolSize ?? 1, logger });
+  const cgroups = layout && new Cgroups(layout);
   using sharedModules = new SharedModules(root);
   const context: SupervisorContext = {
     root,
     runDirectory: run,
     pool,
-    sharedHosts: new SharedHosts({ pool, runDirectory: run, logger, signal: stopped.signal }),
+    sharedHosts: new SharedHosts({ pool, cgroups, runDirectory: run, logger, signal: stopped.signal }),
     sharedModules,
     confine: (mode) => pool.confine(selectConfinement(mode, possible, code)),
     networks: new PodNetworks(root, options.cni, logger),
     events: new EventHub(),
     logger,
     policy: { posixExtension: options.posixExtension ?? true },
-    cgroups: layout && new Cgroups(layout),
+    cgroups,
     signal: stopped.signal,
   };
   const runtime = new Runtime(context, options);

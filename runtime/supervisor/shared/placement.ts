@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { WasmletError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
+import type { Cgroups } from '../../sandbox/cgroup.ts';
 import type { WasiIdentity } from '../../../wasi/wasi.ts';
 import { AdoptedHost } from '../hosts.ts';
 import type { HostPool } from '../pool.ts';
@@ -8,6 +9,7 @@ import { removeHostFiles } from '../pool.ts';
 import type { StateRecord } from '../records.ts';
 import type { SharedGuest } from './guest.ts';
 import { descriptorsPerGuest, raiseDescriptorLimit } from './descriptors.ts';
+import { HostCgroup } from './host-cgroup.ts';
 import { SharedHost } from './host.ts';
 import type { Shard } from './host.ts';
 
@@ -23,6 +25,9 @@ const SPREAD_FROM = 32;
 /** cpu.shares of one core, which is what a host has. */
 const CORE_SHARES = 1024;
 
+/** The least that cpu.shares takes. */
+const LEAST_SHARES = 2;
+
 /** Containers of one shared host by default. */
 export const DEFAULT_MAX_PER_HOST = 250;
 
@@ -34,9 +39,13 @@ export interface Placement {
   /** Path of the pod's own network namespace. */
   readonly netns: string | undefined;
   readonly cpuShares: number;
+  /** The pod's control group, if it is to have one. */
+  readonly cgroupParent: string | undefined;
 }
 
 export interface SharedHostsOptions {
+  /** undefined where the machine has none that could be used. */
+  readonly cgroups: Cgroups | undefined;
   readonly pool: HostPool;
   readonly runDirectory: string;
   readonly logger: Logger;
@@ -54,6 +63,7 @@ export class SharedHosts {
   maxPerHost = DEFAULT_MAX_PER_HOST;
   readonly #options: SharedHostsOptions;
   readonly #hosts = new Set<SharedHost>();
+  readonly #cgroupOf = new WeakMap<SharedHost, HostCgroup>();
 
   constructor(options: SharedHostsOptions) {
     this.#options = options;
@@ -66,9 +76,23 @@ export class SharedHosts {
   claim(placement: Placement): SharedGuest {
     const shard = shardOf(placement);
     const host = this.#choose(shard, placement.cpuShares) ?? this.#start(shard, placement);
-    const guest = host.place(placement.container, placement.cpuShares);
-    void guest.ended.then(() => this.#releaseWhenIdle(host));
+    return this.#place(host, placement);
+  }
+
+  #place(host: SharedHost, { container, cpuShares }: Placement): SharedGuest {
+    const guest = host.place(container, cpuShares);
+    this.#weigh(host);
+    void guest.ended.then(() => {
+      this.#weigh(host);
+      this.#releaseWhenIdle(host);
+    });
     return guest;
+  }
+
+  /** Gives a host the CPU shares of its guests. */
+  #weigh(host: SharedHost): void {
+    const shares = [...host.guests.values()].reduce((sum, { cpuShares }) => sum + cpuShares, 0);
+    if (!host.hasEnded) void this.#cgroupOf.get(host)?.hold(Math.max(shares, LEAST_SHARES));
   }
 
   /** The host of the shard with the fewest guests, unless it is full or another one would make use of another core. */
@@ -87,7 +111,8 @@ export class SharedHosts {
     return asked <= CORE_SHARES;
   }
 
-  #start(shard: Shard, { identity, netns }: Placement): SharedHost {
+  #start(shard: Shard, placement: Placement): SharedHost {
+    const { identity, netns } = placement;
     const { pool } = this.#options;
     const child = pool.claim(netns);
     pool.refill();
@@ -103,13 +128,18 @@ export class SharedHosts {
       throw new WasmletError('Unavailable', `a shared host process could not be started: ${answer?.message ?? ''}`);
     };
     const ready = share();
-    return this.#add(new SharedHost({ host: child, shard, ...this.#options }, ready));
+    return this.#add(new SharedHost({ host: child, shard, ...this.#options }, ready), placement);
   }
 
-  #add(host: SharedHost): SharedHost {
+  #add(host: SharedHost, { cgroupParent }: Placement): SharedHost {
+    const { cgroups } = this.#options;
     this.#hosts.add(host);
+    if (cgroups && cgroupParent !== undefined) {
+      this.#cgroupOf.set(host, new HostCgroup({ ...this.#options, cgroups }, host, cgroupParent));
+    }
     void host.ended.then(() => {
       this.#hosts.delete(host);
+      void this.#cgroupOf.get(host)?.release();
       // Its containers have read its last words by now, or will not.
       setTimeout(() => removeHostFiles(this.#options.runDirectory, host.id), IDLE_MS).unref();
     });
@@ -142,15 +172,24 @@ export class SharedHosts {
     this.#releaseWhenIdle(host);
     const containers = await host.containers();
     if (!containers.some(({ container }) => container === placement.container)) return undefined;
-    const guest = host.place(placement.container, placement.cpuShares);
-    void guest.ended.then(() => this.#releaseWhenIdle(host));
-    return guest;
+    return this.#place(host, placement);
+  }
+
+  /** Clears away after a host that ended while no supervisor was there. */
+  forget({ cgroupParent }: Placement, { id, pid, startTime, bootId }: StateRecord['host']): void {
+    const { cgroups } = this.#options;
+    if (!cgroups || cgroupParent === undefined) return;
+    const host = { id, identity: { pid, startTime, bootId } };
+    void new HostCgroup({ ...this.#options, cgroups }, host, cgroupParent).release();
   }
 
   #adoptHost(placement: Placement, record: StateRecord['host']): SharedHost {
     const { id, pid, startTime, bootId } = record;
     const { runDirectory, signal } = this.#options;
     const adopted = new AdoptedHost(id, { pid, startTime, bootId }, runDirectory, signal);
-    return this.#add(new SharedHost({ host: adopted, shard: shardOf(placement), ...this.#options }, Promise.resolve()));
+    return this.#add(
+      new SharedHost({ host: adopted, shard: shardOf(placement), ...this.#options }, Promise.resolve()),
+      placement,
+    );
   }
 }
