@@ -1,3 +1,4 @@
+import { messageOf } from '../../base/errors.ts';
 import type { Benchmark } from './benchmark.ts';
 import { memoryAvailable } from './processes.ts';
 import { isRunning } from './stage.ts';
@@ -25,10 +26,15 @@ export const density: Benchmark = {
       const batch = names.slice(first, first + AT_ONCE);
       await Promise.all(batch.map((name) => stage.create(stage.pod({ name, image, spec: SHARED }))));
       const started = batch.map((name) => pods.until(name, isRunning).then(() => running.add(name)));
-      await Promise.race([Promise.all(started), ended(deadline)]);
-      if (running.size % 500 === 0) {
+      const failures = (await Promise.allSettled(started)).filter(({ status }) => status === 'rejected');
+      if (running.size % 500 < AT_ONCE) {
         const [taken, seconds] = [before - (await memoryAvailable()), (performance.now() - began) / 1000];
         report(`${running.size} pods run after ${seconds.toFixed(0)} s; all in all they took ${taken.toFixed(0)} MiB`);
+      }
+      const [failure] = failures;
+      if (failure?.status === 'rejected') {
+        report(`no more than that: ${messageOf(failure.reason)}`);
+        break;
       }
     }
     const value = running.size;
@@ -38,9 +44,3 @@ export const density: Benchmark = {
 };
 
 const SHARED = { runtimeClassName: 'wasm-shared', automountServiceAccountToken: false, enableServiceLinks: false };
-
-const ended = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
