@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { emitCore } from './emit.ts';
 import { InstructionSet, type Shape } from './operations.ts';
 
@@ -5,6 +6,8 @@ import { InstructionSet, type Shape } from './operations.ts';
 export interface CompiledCore {
   readonly instructions: InstructionSet;
   readonly module: WebAssembly.Module;
+  /** The same for cores with the same instructions under the same numbers, that do the same. */
+  readonly identity: string;
 }
 
 const cores = new Map<string, CompiledCore>();
@@ -15,7 +18,8 @@ export function coreFor(shape: Shape): CompiledCore {
   let core = cores.get(key);
   if (core === undefined) {
     const instructions = new InstructionSet(shape);
-    core = { instructions, module: new WebAssembly.Module(emitCore(instructions, shape)) };
+    const bytes = emitCore(instructions, shape);
+    core = { instructions, module: new WebAssembly.Module(bytes), identity: `${key}-${crc32(bytes).toString(16)}` };
     cores.set(key, core);
   }
   return core;

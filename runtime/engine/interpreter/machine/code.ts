@@ -42,6 +42,20 @@ export class CodeSpace {
     return { code, positions: lowered.positions };
   }
 
+  /**
+   * Notes code that is in the state memory already, as it was saved.
+   * @returns false when it is not what the function is lowered to
+   */
+  restore(instance: Instance, index: number, start: number): boolean {
+    const lowered = lowerFunction(instance, index);
+    const end = start + lowered.length;
+    const saved = this.#state.bytes.subarray(start, end);
+    const last = this.#codes.at(-1);
+    if (Buffer.compare(lowered.link(start), saved) !== 0 || (last !== undefined && start < last.end)) return false;
+    this.#codes.push({ instance, index, start, end, catches: lowered.ranges.length > 0 });
+    return true;
+  }
+
   /** The code that an address is in; undefined for a stub. */
   at(address: number): Code | undefined {
     let low = 0;

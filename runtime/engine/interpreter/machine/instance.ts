@@ -85,6 +85,11 @@ export class Instance implements Addresses, ConstantScope {
     return this.#compiled.instructions;
   }
 
+  /** Of the core that its code is for. */
+  get coreIdentity(): string {
+    return this.#compiled.identity;
+  }
+
   get names(): Names {
     return (this.#names ??= readNames(this.module));
   }
