@@ -253,8 +253,7 @@ const confinementCondition = (missing: readonly string[]): RuntimeCondition => (
   type: 'HostsConfined',
   status: missing.length === 0,
   reason: missing.length === 0 ? 'AllMeans' : 'MeansMissing',
-  message:
-    missing.length === 0 ? 'hosts are confined by all means' : `hosts are confined without ${missing.join('; ')}`,
+  message: missing.length === 0 ? 'hosts are confined by all means' : missing.join('; '),
 });
 
 function sameSandbox(entry: SandboxEntry, config: PodSandboxConfig, runtimeHandler: string): string {

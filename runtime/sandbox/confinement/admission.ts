@@ -1,5 +1,4 @@
-import { readFileSync, readlinkSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { bindInto, unbindIn } from '../linux/mounts.ts';
 import type { Binding } from '../linux/mounts.ts';
 import { HostRoot } from './host-root.ts';
@@ -18,35 +17,34 @@ const hasOwnMounts = (pid: number): boolean =>
   process.geteuid?.() === 0 &&
   readlinkSync(`/proc/${pid}/ns/mnt`) !== readlinkSync('/proc/thread-self/ns/mnt');
 
-/** What is mounted in a host already, by this supervisor or an earlier one (proc_pid_mountinfo(5)). */
-const mountPoints = (pid: number): Set<string> =>
-  new Set(readFileSync(`/proc/${pid}/mountinfo`, 'utf8').match(/(?<=^(?:\S+ ){4})\S+/gm));
+/** By its mount point, where in its file system each mount of a process begins (proc_pid_mountinfo(5)). */
+function mountsOf(pid: number): Map<string, string> {
+  const lines = readFileSync(`/proc/${pid}/mountinfo`, 'utf8').matchAll(/^(?:\S+ ){3}(\S+) (\S+)/gm);
+  return new Map([...lines].map(([, begin = '', place = '']) => [place, begin]));
+}
 
-/** Names of modules that are themselves: digests. */
-const PLAIN_NAME = /^\w[\w.-]*$/;
-
-/** Gives out places that are free. */
+/** Places in a host that are free, or hold already what is looked for. */
 class Places {
-  readonly #taken: Set<string>;
+  readonly #mounts: ReadonlyMap<string, string>;
   #last = -1;
 
-  constructor(taken: Set<string>) {
-    this.#taken = taken;
+  constructor(mounts: ReadonlyMap<string, string>) {
+    this.#mounts = mounts;
   }
 
-  /** One that is not taken. */
+  /** One that is free. */
   next(purpose: Purpose, isFolder: boolean): string {
     for (;;) {
       const place = `/${purpose}/${isFolder ? 'd' : 'f'}${++this.#last}`;
-      if (!this.#taken.has(place)) return place;
+      if (!this.#mounts.has(place)) return place;
     }
   }
 
-  /** By its name, so that guests of one module share its code. */
-  ofModule(path: string): { readonly place: string; readonly isThere: boolean } {
-    if (!PLAIN_NAME.test(basename(path))) return { place: this.next('modules', false), isThere: false };
-    const place = `/modules/${basename(path)}`;
-    return { place, isThere: this.#taken.has(place) };
+  /** Guests of one module share its code, by its path. */
+  ofModule(source: string): string | undefined {
+    const path = realpathSync(source);
+    const found = [...this.#mounts].find(([place, begin]) => place.startsWith('/modules/') && path.endsWith(begin));
+    return found?.[0];
   }
 }
 
@@ -54,7 +52,7 @@ class Places {
 export class Admissions {
   readonly #root: string;
   readonly #pid: number;
-  #taken: Set<string> | undefined;
+  #mounts: Map<string, string> | undefined;
 
   /** @param root path of the folder that hosts have as their '/' */
   constructor(root: string, pid: number) {
@@ -70,9 +68,9 @@ export class Admissions {
   admit<T extends Reach>(request: T): T {
     if (!hasOwnMounts(this.#pid)) return request;
     // Read once: the list is long where many share a host.
-    this.#taken ??= mountPoints(this.#pid);
-    const taken = this.#taken;
-    const places = new Places(taken);
+    this.#mounts ??= mountsOf(this.#pid);
+    const mounts = this.#mounts;
+    const places = new Places(mounts);
     const bindings: Binding[] = [];
     const bind = (source: string, target: string, isFolder: boolean, readonly: boolean): string => {
       HostRoot.makePlace(this.#root, target, isFolder);
@@ -80,15 +78,13 @@ export class Admissions {
       return target;
     };
     const inside = translateReach(request, ({ purpose, path }) => {
-      if (purpose === 'modules') {
-        const { place, isThere } = places.ofModule(path);
-        return isThere ? place : bind(path, place, false, true);
-      }
+      const known = purpose === 'modules' ? places.ofModule(path) : undefined;
+      if (known !== undefined) return known;
       const isFolder = statSync(path).isDirectory();
-      return bind(path, places.next(purpose, isFolder), isFolder, purpose === 'readonly');
+      return bind(path, places.next(purpose, isFolder), isFolder, purpose === 'readonly' || purpose === 'modules');
     });
     bindInto(this.#pid, bindings);
-    for (const { target } of bindings) taken.add(target);
+    for (const { target, source } of bindings) mounts.set(target, realpathSync(source));
     return inside;
   }
 
@@ -106,7 +102,7 @@ export class Admissions {
       return path;
     });
     unbindIn(this.#pid, places);
-    for (const place of places) this.#taken?.delete(place);
+    for (const place of places) this.#mounts?.delete(place);
   }
 }
 

@@ -43,7 +43,7 @@ export class ByPaths implements Confinement {
       ...filtered(this.#architecture),
     ];
     return {
-      command: launch(this.#launcher, steps, [process.execPath, [...flags, this.#code]]),
+      command: launch(this.#launcher, steps, firstDescriptor - 1, [process.execPath, [...flags, this.#code]]),
       descriptors: ruleset ? [ruleset.fd] : [],
       [Symbol.dispose]: () => ruleset?.[Symbol.dispose](),
     };

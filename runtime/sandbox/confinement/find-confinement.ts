@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { messageOf, WasmletError } from '../../../base/errors.ts';
 import { missingSystemCalls } from '../linux/call.ts';
@@ -23,10 +24,13 @@ export async function findConfinement(options: ConfinementOptions, signal: Abort
     return new Unconfined(options.code, [`hosts cannot be confined: ${unable ?? process.arch}`]);
   }
   const abi = landlockAbi();
-  const missing = abi >= LEAST_ABI ? [] : [noLandlock(abi)];
+  const missing = abi >= LEAST_ABI ? [] : [`hosts are confined without ${noLandlock(abi)}`];
   const reasons: string[] = [];
   for (const Kind of process.geteuid?.() === 0 ? [OwnRoot, ByPaths] : [ByPaths]) {
-    if (Kind === ByPaths) missing.push(`a root folder of its own for each host (${reasons.join() || 'it needs root'})`);
+    if (Kind === ByPaths) {
+      const reason = reasons.join() || 'that needs root';
+      missing.push(`hosts are confined without a root folder of their own: ${reason}`);
+    }
     try {
       const confinement = new Kind(options, architecture, abi, missing);
       await tryOut(confinement, signal);
@@ -44,13 +48,16 @@ const noLandlock = (abi: number): string =>
     ? 'Landlock (the kernel has none, or it is not among those switched on at boot: lsm=)'
     : `Landlock of version ${LEAST_ABI} or later (the kernel has version ${abi})`;
 
+/** A host that says what it runs on, through the first descriptor of its protocol. */
+const SAYS_VERSION = "require('node:fs').writeSync(3, process.version)";
+
 /**
  * Starts what a host is, to see whether it comes up.
  * @throws Error with what its launcher, or Node, said
  */
 async function tryOut(confinement: Confinement, signal: AbortSignal): Promise<void> {
-  const stdio = ['ignore', 'pipe', 'pipe'] as const;
-  using launched = confinement.launch(['--version'], stdio.length);
+  const stdio = ['ignore', 'ignore', 'pipe', 'pipe'] as const;
+  using launched = confinement.launch(['--eval', SAYS_VERSION], stdio.length);
   const [program, args] = launched.command;
   const child = spawn(program, args, {
     cwd: '/',
@@ -60,7 +67,9 @@ async function tryOut(confinement: Confinement, signal: AbortSignal): Promise<vo
     killSignal: 'SIGKILL',
   });
   const failed = new Promise<never>((_, reject) => child.on('error', reject));
-  const said = Promise.all([child.stdout, child.stderr].map((stream) => (stream ? text(stream) : Promise.resolve(''))));
-  const [stdout = '', stderr = ''] = await Promise.race([said, failed]);
-  if (stdout.trim() !== process.version) throw new Error(stderr.trim() || 'a confined host does not come up');
+  const said = Promise.all(
+    [child.stderr, child.stdio[3] as Readable].map((stream) => text(stream ?? Readable.from([]))),
+  );
+  const [stderr = '', version = ''] = await Promise.race([said, failed]);
+  if (version !== process.version) throw new Error(stderr.trim() || 'a confined host does not come up');
 }

@@ -21,7 +21,7 @@ import type { Rights } from '../linux/landlock.ts';
  *     /lib64, /usr/lib, …                     libraries, where the loader looks for them
  *     /files/d<N>, /files/f<N>                folders and files that its guest may change
  *     /readonly/d<N>, /readonly/f<N>          those that it may not
- *     /modules/<name>                         the module that is run, where the container's files do not hold it
+ *     /modules/f<N>                           the module that is run, where the container's files do not hold it
  *     /state/d<N>                             what the host notes of its container
  *     /logs/d<N>                              its log, and what was rotated
  */
@@ -44,19 +44,16 @@ const FOLDER_MODE = 0o755;
 
 export class HostRoot {
   readonly path: string;
-  readonly #code: string;
   /** The topmost folders that libraries are in. */
   readonly #libraries = new Set<string>();
 
   /**
    * Makes it, or brings it up to date: hosts that run have read what they need.
    * @param path a folder that is this supervisor's alone
-   * @param code the host's bundle
    * @throws system errors
    */
-  constructor(path: string, code: string) {
+  constructor(path: string) {
     this.path = path;
-    this.#code = code;
     for (const name of ['', INSIDE.proc, ...Object.keys(RIGHTS_OF).map((purpose) => `/${purpose}`)]) {
       mkdirSync(join(path, name), { recursive: true, mode: FOLDER_MODE });
     }
@@ -90,9 +87,10 @@ export class HostRoot {
   rules(abi: number): Ruleset {
     const ruleset = new Ruleset(abi);
     try {
-      // The files that are mounted there, not the places.
+      // There is nothing in it that is not the host's own, the files of its /proc among it.
+      ruleset.allow(this.path, 'read');
+      // The file that is mounted there, not the place.
       ruleset.allow(process.execPath, 'execute');
-      ruleset.allow(this.#code, 'read');
       for (const folder of this.#libraries) ruleset.allow(join(this.path, folder), 'execute');
       for (const [purpose, rights] of Object.entries(RIGHTS_OF)) ruleset.allow(join(this.path, purpose), rights);
       return ruleset;

@@ -21,7 +21,7 @@ export class OwnRoot implements Confinement {
     this.missing = missing;
     this.#architecture = architecture;
     this.#code = options.code;
-    this.#root = new HostRoot(options.rootPath, options.code);
+    this.#root = new HostRoot(options.rootPath);
     // One for all hosts: what differs is what is mounted for each. It is there for as long as this process.
     this.#ruleset = abi < LEAST_ABI ? undefined : this.#root.rules(abi);
   }
@@ -39,7 +39,10 @@ export class OwnRoot implements Confinement {
 
   launch(flags: readonly string[], firstDescriptor: number): HostLaunch {
     return {
-      command: launch(this.#launcher, this.#steps(firstDescriptor), [INSIDE.node, [...flags, INSIDE.code]]),
+      command: launch(this.#launcher, this.#steps(firstDescriptor), firstDescriptor - 1, [
+        INSIDE.node,
+        [...flags, INSIDE.code],
+      ]),
       descriptors: this.#ruleset ? [this.#ruleset.fd] : [],
       [Symbol.dispose]: () => undefined,
     };

@@ -19,8 +19,7 @@ class Refused implements Confinement {
   launch(): HostLaunch {
     throw new WasmletError(
       'FailedPrecondition',
-      `no host can be started: confinement is required in the configuration of the node, but the machine does not ` +
-        `allow ${this.missing.join('; ')}`,
+      'no host can be started, as confinement is required in the configuration of the node: ' + this.missing.join('; '),
     );
   }
 }

@@ -17,9 +17,18 @@ const SHOW = 'while read line; do echo "$line"; done < /proc/self/status; ulimit
 
 describe.runIf(isAble).each(kinds)('the launcher in %s', (kind) => {
   const run = (...[steps, command]: [Parameters<typeof launch>[1], string]) => {
-    const [program, args] = launch(kind, steps, ['/bin/sh', ['-c', command, 'sh', 'given']]);
-    return spawnSync(program, args, { encoding: 'utf8', env: { KEPT: 'yes' } });
+    const [program, args] = launch(kind, steps, 3, ['/bin/sh', ['-c', command, 'sh', 'given']]);
+    return spawnSync(program, args, {
+      encoding: 'utf8',
+      env: { KEPT: 'yes' },
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    });
   };
+
+  test('hands on the descriptors that it was given', () => {
+    const { output } = run([], 'echo through >&3');
+    expect(output[3]).toBe('through\n');
+  });
 
   test('makes the calls, then becomes the program with its arguments and environment', () => {
     const folder = step('chdir', '/proc');

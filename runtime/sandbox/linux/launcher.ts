@@ -122,12 +122,20 @@ export type LauncherKind = 'perl' | 'node';
 
 export const findLauncher = (): LauncherKind => (existsSync(PERL) ? 'perl' : 'node');
 
+const STDERR = 2;
+const F_SETFD = 2;
+
+/** Node has all but standard input and output closed when it becomes something else, unless told otherwise. */
+const keep = (descriptor: number): Step => step('fcntl', descriptor, F_SETFD, 0);
+
 /**
  * The command that makes system calls, in order, and then becomes a program.
+ * @param kept the program inherits the descriptors up to this one
  * @param program its path as it is after the calls, with its arguments
  */
-export function launch(kind: LauncherKind, steps: readonly Step[], [program, args]: Command): Command {
-  const calls = [...steps.map(encodeStep), '--', program, ...args];
+export function launch(kind: LauncherKind, steps: readonly Step[], kept: number, [program, args]: Command): Command {
+  const inherited = Array.from({ length: kept - STDERR }, (_, index) => keep(STDERR + 1 + index));
+  const calls = [...[...inherited, ...steps].map(encodeStep), '--', program, ...args];
   if (kind === 'perl') return [PERL, ['-e', PERL_SCRIPT, '--', ...calls]];
   return [process.execPath, ['--no-warnings', '-e', NODE_SCRIPT, '--', ...calls]];
 }

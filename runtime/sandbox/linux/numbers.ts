@@ -23,6 +23,7 @@ const TABLE = {
   fanotify_init: [300, 262],
   fanotify_mark: [301, 263],
   fchdir: [81, 50],
+  fcntl: [72, 25],
   finit_module: [313, 273],
   fork: [57, null],
   fsconfig: 431,
