@@ -68,6 +68,17 @@ test('a guest that cannot start fails StartContainer, and is exited as StartErro
   expect(await statusOf(cri, containerId)).toMatchObject({ exitCode: 128, reason: 'StartError' });
 });
 
+test('a runtime class whose pods share hosts: one process, and the module of an image rewritten once', async () => {
+  await using cri = await TestCri.start();
+  const image = await cri.pullTree('shared', { 'app.wasm': SPINS });
+  const [first, second] = [await cri.run(image, {}, 'wasm-shared'), await cri.run(image, {}, 'wasm-shared')];
+  expect(cri.runtime.hostPid(first.containerId)).toBe(cri.runtime.hostPid(second.containerId));
+  expect(readdirSync(join(cri.runtime.root, 'images', 'rewritten'))).toHaveLength(1);
+  await cri.client.call('stopContainer', { containerId: first.containerId, timeout: 10 });
+  expect(await statusOf(cri, first.containerId)).toMatchObject({ exitCode: 143, reason: 'Error' });
+  expect(await statusOf(cri, second.containerId)).toMatchObject({ state: 'CONTAINER_RUNNING' });
+});
+
 test('a container that computes without end is stopped, at the latest after its grace period', async () => {
   await using cri = await TestCri.start();
   const { containerId } = await cri.run(SPINS);

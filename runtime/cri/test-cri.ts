@@ -154,11 +154,12 @@ export class TestCri implements AsyncDisposable {
   }
 
   /** Runs a sandbox with one container, not started; a guest in WebAssembly text is pulled as a bare artifact. */
-  async create(guest: string | PulledImage, change: Message = {}) {
+  async create(guest: string | PulledImage, change: Message = {}, runtimeHandler = '') {
     const { reference, imageRef } = typeof guest === 'string' ? await this.pull('guest', guest) : guest;
     const sandboxConfig = this.sandboxConfig();
     const { podSandboxId } = await this.client.call<{ podSandboxId: string }>('runPodSandbox', {
       config: sandboxConfig,
+      runtimeHandler,
     });
     const { containerId } = await this.client.call<{ containerId: string }>('createContainer', {
       podSandboxId,
@@ -176,8 +177,8 @@ export class TestCri implements AsyncDisposable {
   }
 
   /** As create, started. */
-  async run(guest: string | PulledImage, change: Message = {}) {
-    const created = await this.create(guest, change);
+  async run(guest: string | PulledImage, change: Message = {}, runtimeHandler = '') {
+    const created = await this.create(guest, change, runtimeHandler);
     await this.client.call('startContainer', { containerId: created.containerId });
     return created;
   }

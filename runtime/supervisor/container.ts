@@ -157,7 +157,8 @@ export class ContainerEntry {
     const guest = this.#startRequest();
     // What a host is to be allowed has to be there.
     if (pool.confinement.needsReach) await this.#makeHostFolders();
-    if (owner.isolation === 'process') return { host: pool.claim(owner.netns, guest) };
+    // The interpreter's guests cannot be preempted.
+    if (owner.isolation === 'process' || owner.engine !== 'v8') return { host: pool.claim(owner.netns, guest) };
     const { tree } = this.config.image;
     return await claimShared(this.#context, { placement: this.placement, guest, tree });
   }
