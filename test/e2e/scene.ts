@@ -194,14 +194,19 @@ export async function startScene(
     config: { nodeLabels: { [NODE_LABEL]: nodeName }, ...config },
     ...(command ? { command } : {}),
   });
-  const scene = new Scene(cluster, agent, api);
-  await scene.waitFor('/api/v1/nodes', nodeName, isReady);
-  return Object.assign(scene, {
+  const scene = Object.assign(new Scene(cluster, agent, api), {
     async [Symbol.asyncDispose](): Promise<void> {
       await agent[Symbol.asyncDispose]();
       await api.request('DELETE', `/api/v1/nodes/${nodeName}`);
     },
   });
+  try {
+    await scene.waitFor('/api/v1/nodes', nodeName, isReady);
+    return scene;
+  } catch (error) {
+    await scene[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /**
