@@ -58,7 +58,8 @@ export class ByPaths implements Confinement {
       }
       for (const path of [this.#code, ...READ_AT_START.filter((name) => existsSync(name))]) ruleset.allow(path, 'read');
       translateReach(reach, ({ purpose, path }) => {
-        ruleset.allow(path, RIGHTS_OF[purpose]);
+        // What is not there is the host's to tell.
+        if (existsSync(path)) ruleset.allow(path, RIGHTS_OF[purpose]);
         return path;
       });
       return ruleset;
