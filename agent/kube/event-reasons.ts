@@ -36,6 +36,7 @@ export const EVENT_REASONS = {
   DeadlineExceeded: ['Normal', 'pod', 'The pod ran longer than activeDeadlineSeconds.'],
   // pods that this node refuses: also status.reason of the failed pod
   UnsupportedPodSpec: ['Warning', 'pod', 'The spec asks for what a Wasm node cannot give; the message names it.'],
+  SysctlForbidden: ['Warning', 'pod', 'The pod sets a sysctl that the kubelet does not take for safe.'],
   PodOSNotSupported: ['Warning', 'pod', 'spec.os names another operating system.'],
   PodOSSelectorNodeLabelDoesNotMatch: ['Warning', 'pod', "The pod's nodeSelector wants another operating system."],
   SupplementalGroupsPolicyNotSupported: ['Warning', 'pod', 'supplementalGroupsPolicy Strict cannot be met here.'],

@@ -22,6 +22,12 @@ export interface NodeObservation extends ConditionInputs {
 const MAX_IMAGES = 50;
 const MAX_NAMES_PER_IMAGE = 5;
 
+/**
+ * What this node can do that the scheduler may not take for granted (KEP-5328), sorted. API servers before 1.35 drop
+ * the field, so that it is missing is no reason to write a status.
+ */
+const DECLARED_FEATURES = ['RestartAllContainersOnContainerExits'] as const;
+
 export interface NextStatus {
   readonly status: NodeStatus;
   /** Reasons of events that the change is worth. */
@@ -46,6 +52,7 @@ export function nextStatus(existing: NodeStatus, seen: NodeObservation, now: str
       images: nodeImages(seen.images),
       nodeInfo: seen.nodeInfo,
       runtimeHandlers: seen.runtimeHandlers.map(({ name, features }) => ({ name, features: { ...features } })),
+      declaredFeatures: [...DECLARED_FEATURES],
     },
     events,
   };
@@ -77,8 +84,8 @@ export function statusChanged(before: NodeStatus, after: NodeStatus): boolean {
   return conditionsChanged(before.conditions ?? [], after.conditions ?? []) || changedFields(before, after).length > 0;
 }
 
-const changedFields = (before: NodeStatus, after: NodeStatus) =>
-  COMPARED.filter((field) => !isDeepStrictEqual(withoutEmpty(before[field]), withoutEmpty(after[field])));
+const changedFields = (before: NodeStatus, after: NodeStatus, fields: readonly (keyof NodeStatus)[] = COMPARED) =>
+  fields.filter((field) => !isDeepStrictEqual(withoutEmpty(before[field]), withoutEmpty(after[field])));
 
 /** Go leaves empty lists out: [] and nothing are the same. */
 const withoutEmpty = (value: unknown): unknown => (Array.isArray(value) && value.length === 0 ? undefined : value);
@@ -88,7 +95,8 @@ const withoutEmpty = (value: unknown): unknown => (Array.isArray(value) && value
  * always the conditions, whose heartbeat tells that someone looked. Labels go with it, as the kubelet's do.
  */
 export function statusPatch(before: NodeStatus, after: NodeStatus, labels: Readonly<Record<string, string>> = {}) {
-  const fields = Object.fromEntries(changedFields(before, after).map((field) => [field, after[field]]));
+  const changed = changedFields(before, after, [...COMPARED, 'declaredFeatures']);
+  const fields = Object.fromEntries(changed.map((field) => [field, after[field]]));
   return {
     ...(Object.keys(labels).length > 0 ? { metadata: { labels } } : {}),
     status: {

@@ -10,9 +10,11 @@ const keep: PodActions = {
   createSandbox: false,
   sandboxId: 'sandbox-1',
   attempt: 0,
+  ephemeralContainersToStart: [],
   initContainersToStart: [],
   containersToStart: [],
   containersToKill: [],
+  containersToReset: [],
 };
 
 interface Case {
@@ -197,6 +199,18 @@ const cases: Case[] = [
     expected: { initContainersToStart: [0] },
   },
   {
+    name: 'an ephemeral container is started once, also while the pod initialises',
+    spec: { ...inits, ephemeralContainers: [container('debug'), container('done')] },
+    status: runtimeStatus(runtimeContainer('one'), exited('done', 1)),
+    expected: { ephemeralContainersToStart: [0] },
+  },
+  {
+    name: 'an ephemeral container alone does not keep a pod alive',
+    spec: { restartPolicy: 'Never', ephemeralContainers: [container('debug')] },
+    status: runtimeStatus(exited('app', 0), runtimeContainer('debug')),
+    expected: { killPod: true },
+  },
+  {
     name: 'a sidecar alone does not keep a pod alive',
     spec: { ...withSidecar, restartPolicy: 'Never' },
     status: runtimeStatus(exited('app', 0), runtimeContainer('side'), exited('two', 0)),
@@ -208,6 +222,26 @@ describe('computePodActions', () => {
   test.each(cases)('$name', ({ spec, status, probes, expected }) => {
     const actions = computePodActions(makePod(spec), status, { ...NO_PROBES, ...probes });
     expect(actions).toEqual({ ...keep, ...expected });
+  });
+
+  test('removes all containers of a pod that begins anew, those that asked for it last', () => {
+    const restartPolicyRules = [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } }];
+    const trigger = container('trigger', { restartPolicy: 'Never', restartPolicyRules });
+    const pod = makePod({ containers: [trigger, container('other')], initContainers: [container('one')] });
+    const status = runtimeStatus(
+      exited('trigger', 42, { restartCount: 1 }),
+      exited('trigger', 7),
+      runtimeContainer('other'),
+      exited('one', 0),
+    );
+    const { containersToReset, ...others } = computePodActions(pod, status, NO_PROBES, true);
+    expect(containersToReset.map(({ id, isToBeKilled }) => `${id} ${isToBeKilled}`)).toEqual([
+      'id-trigger-0 false',
+      'id-other-0 true',
+      'id-one-0 false',
+      'id-trigger-1 false',
+    ]);
+    expect({ ...others, containersToReset: [] }).toEqual(keep);
   });
 
   test('starts nothing of a pod that is being deleted', () => {

@@ -1,8 +1,17 @@
 import type { Pod } from '../kube/types.ts';
 import { computeInitActions } from './init-actions.ts';
 import { hashContainer } from './labels.ts';
+import { containersToReset, type ContainerToReset } from './restart-all.ts';
 import { latestOf, type PodRuntimeStatus, type RuntimeContainer } from './runtime-cache.ts';
-import { containersOf, initContainersOf, isBeingDeleted, restartsAfter, restartsWhenKilled, specOf } from './spec.ts';
+import {
+  containersOf,
+  ephemeralContainersOf,
+  initContainersOf,
+  isBeingDeleted,
+  restartsAfter,
+  restartsWhenKilled,
+  specOf,
+} from './spec.ts';
 
 /** What probes found of a container that runs, by its id; undefined while no probe has run. */
 export interface ProbeResults {
@@ -17,7 +26,8 @@ export const NO_PROBES: ProbeResults = {
   readiness: () => undefined,
 };
 
-export type KillReason = 'Unknown' | 'LivenessProbe' | 'StartupProbe' | 'FailedPostStartHook' | '';
+export type KillReason =
+  'Unknown' | 'RestartAllContainers' | 'LivenessProbe' | 'StartupProbe' | 'FailedPostStartHook' | '';
 
 export interface ContainerToKill {
   readonly id: string;
@@ -36,11 +46,15 @@ export interface PodActions {
   readonly sandboxId: string;
   /** Number of the sandbox that is, or is to be. */
   readonly attempt: number;
+  /** Indexes into spec.ephemeralContainers. */
+  readonly ephemeralContainersToStart: readonly number[];
   /** Indexes into spec.initContainers, in the order of starting. */
   readonly initContainersToStart: readonly number[];
   /** Indexes into spec.containers. */
   readonly containersToStart: readonly number[];
   readonly containersToKill: readonly ContainerToKill[];
+  /** To be removed, so that all can begin anew; then there is nothing else to do. */
+  readonly containersToReset: readonly ContainerToReset[];
 }
 
 /** The latest sandbox decides: one that is not ready, or is not alone in being so, gives way to a new one. */
@@ -53,23 +67,35 @@ export function sandboxChange(status: PodRuntimeStatus): { changed: boolean; att
 }
 
 /** Compares what the runtime has with what the pod's spec asks for (kuberuntime_manager.go, computePodActions). */
-export function computePodActions(pod: Pod, status: PodRuntimeStatus, probes: ProbeResults): PodActions {
+export function computePodActions(
+  pod: Pod,
+  status: PodRuntimeStatus,
+  probes: ProbeResults,
+  isRestartingAll = false,
+): PodActions {
   const { changed, attempt, sandboxId } = sandboxChange(status);
   const none: PodActions = {
     killPod: changed,
     createSandbox: changed,
     sandboxId,
     attempt,
+    ephemeralContainersToStart: [],
     initContainersToStart: [],
     containersToStart: [],
     containersToKill: [],
+    containersToReset: [],
   };
+  if (isRestartingAll) return { ...none, containersToReset: containersToReset(pod, status) };
   if (changed) return actionsForNewSandbox(pod, status, none);
 
   const init = computeInitActions(pod, status, probes);
   const afterInit: PodActions = {
     ...none,
     killPod: init.killPod,
+    // Also while the pod is still initialising: that may be what is looked into.
+    ephemeralContainersToStart: ephemeralContainersOf(pod).flatMap(({ name }, index) =>
+      latestOf(status, name) ? [] : [index],
+    ),
     initContainersToStart: init.toStart,
     containersToKill: init.toKill,
   };

@@ -3,9 +3,11 @@ import { sandboxChange, type ProbeResults } from './actions.ts';
 import { disruptionTarget, generateConditions, isOwnCondition } from './conditions.ts';
 import { generateContainerStatuses, type WaitingReason } from './container-statuses.ts';
 import { phaseOf } from './phase.ts';
+import { podResourcesStatus } from './pod-resources.ts';
 import { qosClassOf } from './qos.ts';
+import { mayRestartAll, restartingCondition, shouldRestartAll } from './restart-all.ts';
 import { readySandboxOf, type PodRuntimeStatus } from './runtime-cache.ts';
-import { containersOf, initContainersOf, isTerminalPhase } from './spec.ts';
+import { containersOf, ephemeralContainersOf, initContainersOf, isTerminalPhase } from './spec.ts';
 
 export interface ApiStatusInput {
   readonly pod: Pod;
@@ -24,7 +26,8 @@ export interface ApiStatusInput {
 /** The pod's whole status, without transition times (kubelet_pods.go, generateAPIPodStatus). */
 export function generateApiStatus(input: ApiStatusInput): PodStatus {
   const { pod, runtimeStatus, previous } = input;
-  const shared = { pod, runtimeStatus, reasons: input.reasons, probes: input.probes };
+  const isRestarting = shouldRestartAll(pod, runtimeStatus, previous);
+  const shared = { pod, runtimeStatus, reasons: input.reasons, probes: input.probes, isRestarting };
   const containerStatuses = generateContainerStatuses({
     ...shared,
     previous: previous.containerStatuses ?? [],
@@ -37,6 +40,13 @@ export function generateApiStatus(input: ApiStatusInput): PodStatus {
     containers: initContainersOf(pod),
     isInit: true,
   });
+  const ephemeralContainerStatuses = generateContainerStatuses({
+    ...shared,
+    previous: previous.ephemeralContainerStatuses ?? [],
+    containers: ephemeralContainersOf(pod),
+    isInit: false,
+    isEphemeral: true,
+  });
   const statuses = [...initContainerStatuses, ...containerStatuses];
   const outcome = outcomeOf(input, statuses);
   return {
@@ -48,12 +58,16 @@ export function generateApiStatus(input: ApiStatusInput): PodStatus {
         statuses,
         phase: outcome.phase,
         sandboxReady: !sandboxChange(runtimeStatus).changed,
+        previous: previous.conditions ?? [],
       }),
+      ...(mayRestartAll(pod) ? [restartingCondition(pod, { phase: outcome.phase, runtimeStatus, isRestarting })] : []),
     ],
     ...addressesOf(input),
     qosClass: qosClassOf(pod),
+    ...podResourcesStatus(pod),
     ...(initContainerStatuses.length > 0 ? { initContainerStatuses } : {}),
     containerStatuses,
+    ...(ephemeralContainerStatuses.length > 0 ? { ephemeralContainerStatuses } : {}),
   };
 }
 

@@ -9,6 +9,7 @@ const OWN_CONDITIONS = [
   'Initialized',
   'ContainersReady',
   'PodReadyToStartContainers',
+  'AllContainersRestarting',
 ] as const;
 type OwnCondition = (typeof OWN_CONDITIONS)[number];
 
@@ -23,6 +24,8 @@ export interface ConditionsInput {
   readonly statuses: readonly ContainerStatus[];
   readonly phase: PodPhase;
   readonly sandboxReady: boolean;
+  /** As last shown. */
+  readonly previous: readonly PodCondition[];
 }
 
 type Finding = Omit<PodCondition, 'type' | 'observedGeneration'>;
@@ -68,7 +71,7 @@ function readyOf(pod: Pod, containersReady: Finding): Finding {
   return { status: 'False', reason: 'ReadinessGatesNotReady', message: messages.join(', ') };
 }
 
-function initializedOf({ pod, statuses, phase }: ConditionsInput): Finding {
+function initializedOf({ pod, statuses, phase, previous }: ConditionsInput): Finding {
   const { unknown, failing } = sort(initContainersOf(pod), statuses, (container, status) =>
     isRestartableInit(container) ? status.started === true : status.ready,
   );
@@ -78,6 +81,8 @@ function initializedOf({ pod, statuses, phase }: ConditionsInput): Finding {
   if (statuses.some(({ name, state }) => regular.has(name) && (state?.running ?? state?.terminated))) {
     return { status: 'True' };
   }
+  // Nor does a restart of all containers.
+  if (previous.some(({ type, status }) => type === 'Initialized' && status === 'True')) return { status: 'True' };
   return trueUnless('ContainersNotInitialized', unknown, 'incomplete', failing);
 }
 

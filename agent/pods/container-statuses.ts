@@ -1,5 +1,6 @@
 import type { Container, ContainerState, ContainerStatus, Pod } from '../kube/types.ts';
 import { hasAnyRegularContainerCreated, shouldBeStarted, type ProbeResults } from './actions.ts';
+import { REASON as RESTARTING_ALL, removedStatus } from './restart-all.ts';
 import { latestOf, type PodRuntimeStatus, type RuntimeContainer } from './runtime-cache.ts';
 import { initContainersOf, isBeingDeleted, isRestartableInit } from './spec.ts';
 
@@ -16,6 +17,10 @@ export interface ContainerStatusesInput {
   readonly previous: readonly ContainerStatus[];
   readonly containers: readonly Container[];
   readonly isInit: boolean;
+  /** All containers are being restarted: those that are gone were removed for it. */
+  readonly isRestarting: boolean;
+  /** They are never ready nor started: nobody waits for them. */
+  readonly isEphemeral?: boolean;
   readonly reasons: ReadonlyMap<string, WaitingReason>;
   readonly probes: ProbeResults;
 }
@@ -30,7 +35,8 @@ export function generateContainerStatuses(input: ContainerStatusesInput): Contai
     const old = input.previous.find(({ name }) => name === container.name);
     const [latest, before] = input.runtimeStatus.containers.filter(({ name }) => name === container.name);
     const status = latest ? fromRuntime(container, latest, { before, old }) : withoutRuntime(input, container, old);
-    return withReadiness(input, container, withWaitingReason(input, container, status));
+    const explained = withWaitingReason(input, container, status);
+    return input.isEphemeral === true ? explained : withReadiness(input, container, explained);
   });
 }
 
@@ -51,7 +57,8 @@ function fromRuntime(
     state: stateOf(latest, old),
     lastState: last,
     ready: false,
-    restartCount: Math.max(latest.restartCount, old?.containerID === containerID ? old.restartCount : 0),
+    // What was removed is counted no more by the runtime.
+    restartCount: Math.max(latest.restartCount, old?.restartCount ?? 0),
     image: latest.image,
     imageID: latest.imageId,
     containerID,
@@ -122,16 +129,24 @@ function toSeconds(time: string): string {
 
 /** No container of this name is in the runtime: never started, or lost. */
 function withoutRuntime(
-  { pod, runtimeStatus, isInit }: ContainerStatusesInput,
+  { pod, runtimeStatus, isInit, isRestarting }: ContainerStatusesInput,
   container: Container,
   old: ContainerStatus | undefined,
 ): ContainerStatus {
-  if (old?.state?.terminated) return old;
   const waiting = waitingStatus(pod, container, old);
+  const removed = isRestarting ? whileRestarting(old, waiting) : undefined;
+  if (removed) return removed;
+  if (old?.state?.terminated) return old;
   if (isInit && !isRestartableInit(container) && hasAnyRegularContainerCreated(pod, runtimeStatus)) {
     return { ...waiting, state: { terminated: completedUnseen() } };
   }
   return old?.state?.running ? lost(pod, waiting) : waiting;
+}
+
+/** Of a container that ran until all were removed. */
+function whileRestarting(old: ContainerStatus | undefined, waiting: ContainerStatus): ContainerStatus | undefined {
+  if (old?.state?.running ?? old?.state?.terminated) return removedStatus(waiting, old.restartCount);
+  return old?.state?.waiting?.reason === RESTARTING_ALL ? old : undefined;
 }
 
 function waitingStatus(pod: Pod, container: Container, old: ContainerStatus | undefined): ContainerStatus {

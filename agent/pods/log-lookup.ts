@@ -52,7 +52,8 @@ async function isRunning(runtime: RuntimeService, id: string): Promise<boolean> 
 /** Which container is meant: the one that runs, else the one that ran last (validateContainerLogStatus). */
 export function loggedContainerId(podStatus: PodStatus, { pod, container, previous }: LogRequest): string {
   const named = `container "${container}" in pod "${pod}"`;
-  const statuses = [...(podStatus.containerStatuses ?? []), ...(podStatus.initContainerStatuses ?? [])];
+  const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = podStatus;
+  const statuses = [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses];
   const status = statuses.find(({ name }) => name === container);
   if (!status) throw new WasmletError('NotFound', `${named} is not available`);
   const last = status.lastState?.terminated?.containerID ?? '';

@@ -324,6 +324,64 @@ describe('a pod that is deleted', () => {
   });
 });
 
+describe('a pod into which someone looks', () => {
+  const debug = { ...container('debug'), resources: {} };
+
+  test('runs the ephemeral container that was added, once, and counts nothing on it', async () => {
+    startManager();
+    const pod = api.add(makePod());
+    await untilPhase('Running');
+    runtime.behaviours.set('debug', { exitCode: 3 });
+    api.change({
+      ...pod,
+      metadata: { ...pod.metadata, generation: 2 },
+      spec: { ...makePod().spec, containers: [container('app')], ephemeralContainers: [debug] },
+    });
+    const debugState = () => statusOf()?.ephemeralContainerStatuses?.[0];
+    await until(() => expect(debugState()?.state?.terminated?.exitCode).toBe(3));
+    expect(debugState()).toMatchObject({ name: 'debug', ready: false, restartCount: 0 });
+    expect(debugState()?.started).toBeUndefined();
+    expect(statusOf()?.phase).toBe('Running');
+    expect(runtime.calls.filter((call) => call === 'startContainer debug')).toHaveLength(1);
+  });
+});
+
+describe('a rule that restarts all containers', () => {
+  const restartPolicyRules = [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } }];
+  const trigger = container('trigger', { restartPolicy: 'Never', restartPolicyRules });
+
+  test('ends and removes all, and begins anew with the init containers', async () => {
+    startManager();
+    runtime.behaviours.set('init', { exitCode: 0 });
+    api.add(makePod({ initContainers: [container('init')], containers: [container('app'), trigger] }));
+    await untilPhase('Running');
+    await until(() => expect(statusOf()?.containerStatuses?.every(({ ready }) => ready)).toBe(true));
+    const [running] = [...runtime.containers.values()].filter(({ metadata }) => metadata.name === 'trigger');
+    runtime.exit(running?.id ?? '', 42);
+    await until(() => expect(statusOf()?.containerStatuses?.map(({ restartCount }) => restartCount)).toEqual([1, 1]));
+    await until(() => expect(statusOf()?.containerStatuses?.every(({ ready }) => ready)).toBe(true));
+    expect(statusOf()).toMatchObject({
+      phase: 'Running',
+      initContainerStatuses: [{ name: 'init', restartCount: 1 }],
+      containerStatuses: [
+        { name: 'app', lastState: { terminated: { reason: 'RestartingAllContainers', exitCode: 137 } } },
+        { name: 'trigger', lastState: { terminated: { reason: 'RestartingAllContainers', exitCode: 137 } } },
+      ],
+    });
+    expect(statusOf()?.conditions?.find(({ type }) => type === 'AllContainersRestarting')?.status).toBe('False');
+    expect(runtime.calls.filter((call) => call.startsWith('startContainer'))).toEqual([
+      'startContainer init',
+      'startContainer app',
+      'startContainer trigger',
+      'startContainer init',
+      'startContainer app',
+      'startContainer trigger',
+    ]);
+    expect(events).toContain('Killing: killing');
+    expect(runtime.calls.filter((call) => call.startsWith('runPodSandbox'))).toHaveLength(1);
+  });
+});
+
 describe('a pod that cannot run here', () => {
   test('is Failed with a reason that says what to change', async () => {
     startManager();

@@ -1,4 +1,5 @@
 import type { Container, ContainerStatus, Pod } from '../kube/types.ts';
+import { REASON as RESTARTING_ALL } from './restart-all.ts';
 import { containersOf, initContainersOf, isRestartableInit, restartsAfter, specOf } from './spec.ts';
 
 export type PodPhase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
@@ -49,10 +50,15 @@ export function phaseOf(pod: Pod, { statuses, podIsTerminal, hasInitialized }: P
   return counts.stopped === counts.succeeded ? 'Succeeded' : 'Failed';
 }
 
+type Ended = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>;
+
+const willRestart = (pod: Pod, container: Container, { exitCode, reason }: Ended): boolean =>
+  reason === RESTARTING_ALL || restartsAfter(container, specOf(pod), exitCode);
+
 function countInit(pod: Pod, container: Container, status: ContainerStatus | undefined, init: InitCounts): void {
   const ended = status?.state?.terminated ?? (status?.state?.waiting ? status.lastState?.terminated : undefined);
   if (!ended) init.pendingRegular++;
-  else if (ended.exitCode !== 0 && !restartsAfter(container, specOf(pod), ended.exitCode)) init.failedForGood++;
+  else if (ended.exitCode !== 0 && !willRestart(pod, container, ended)) init.failedForGood++;
 }
 
 /** A sidecar that has ended does not count: it is about to run again, or nothing is left that needs it. */
@@ -76,10 +82,10 @@ function countRegular(pod: Pod, container: Container, status: ContainerStatus | 
   if (status?.state?.running) {
     counts.running++;
   } else if (status?.state?.terminated) {
-    const { exitCode } = status.state.terminated;
+    const { terminated } = status.state;
     counts.stopped++;
-    if (exitCode === 0) counts.succeeded++;
-    if (!restartsAfter(container, specOf(pod), exitCode)) counts.stoppedForGood++;
+    if (terminated.exitCode === 0) counts.succeeded++;
+    if (!willRestart(pod, container, terminated)) counts.stoppedForGood++;
   } else if (status?.state?.waiting) {
     const last = status.lastState?.terminated;
     if (!last) {
@@ -87,7 +93,7 @@ function countRegular(pod: Pod, container: Container, status: ContainerStatus | 
       return;
     }
     counts.stopped++;
-    if (!restartsAfter(container, specOf(pod), last.exitCode)) counts.stoppedForGood++;
+    if (!willRestart(pod, container, last)) counts.stoppedForGood++;
   } else {
     counts.unknown++;
   }

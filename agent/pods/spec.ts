@@ -26,9 +26,16 @@ export const describePod = (pod: PodIdentity): string => `${pod.name}_${pod.name
 export const specOf = (pod: Pod): PodSpec => pod.spec ?? { containers: [] };
 export const initContainersOf = (pod: Pod): readonly Container[] => pod.spec?.initContainers ?? [];
 export const containersOf = (pod: Pod): readonly Container[] => pod.spec?.containers ?? [];
+/** Without ephemeral containers. */
 export const allContainersOf = (pod: Pod): readonly Container[] => [...initContainersOf(pod), ...containersOf(pod)];
+/**
+ * Containers that were added to a pod that runs, to look into it (KEP-277). They have no ports, probes, hooks and
+ * resources and are never started again.
+ */
+export const ephemeralContainersOf = (pod: Pod): readonly Container[] => pod.spec?.ephemeralContainers ?? [];
+/** A container of any kind. */
 export const findContainer = (pod: Pod, name: string): Container | undefined =>
-  allContainersOf(pod).find((container) => container.name === name);
+  [...allContainersOf(pod), ...ephemeralContainersOf(pod)].find((container) => container.name === name);
 
 /** Only init containers may be `Always`: KEP-753, sidecar containers. */
 export const isRestartableInit = (container: Container): boolean => container.restartPolicy === 'Always';
@@ -42,7 +49,7 @@ export const isBeingDeleted = (pod: Pod): boolean => pod.metadata?.deletionTimes
  */
 export function restartsAfter(container: Container, spec: PodSpec, exitCode: number): boolean {
   if (container.restartPolicy !== undefined) {
-    if (matchingRestartRule(container, exitCode) === 'Restart') return true;
+    if (matchingRestartAction(container, exitCode) !== undefined) return true;
     return policyRestarts(container.restartPolicy, exitCode);
   }
   return policyRestarts(spec.restartPolicy ?? 'Always', exitCode);
@@ -58,7 +65,8 @@ function policyRestarts(policy: string, exitCode: number): boolean {
   return policy === 'OnFailure' ? exitCode !== 0 : true;
 }
 
-function matchingRestartRule(container: Container, exitCode: number): string | undefined {
+/** The action of the first restart rule that an exit meets: Restart or RestartAllContainers; undefined: none. */
+export function matchingRestartAction(container: Container, exitCode: number): string | undefined {
   return container.restartPolicyRules?.find((rule) => {
     const values = rule.exitCodes?.values ?? [];
     return rule.exitCodes?.operator === 'NotIn' ? !values.includes(exitCode) : values.includes(exitCode);
@@ -81,8 +89,13 @@ export function podReference(pod: Pod): ObjectReference {
 
 /** What events about one container refer to (pkg/kubelet/container/ref.go). */
 export function containerReference(pod: Pod, containerName: string): ObjectReference {
-  const field = initContainersOf(pod).some(({ name }) => name === containerName) ? 'initContainers' : 'containers';
-  return { ...podReference(pod), fieldPath: `spec.${field}{${containerName}}` };
+  return { ...podReference(pod), fieldPath: `spec.${listOf(pod, containerName)}{${containerName}}` };
+}
+
+function listOf(pod: Pod, containerName: string): string {
+  if (initContainersOf(pod).some(({ name }) => name === containerName)) return 'initContainers';
+  const isEphemeral = ephemeralContainersOf(pod).some(({ name }) => name === containerName);
+  return isEphemeral ? 'ephemeralContainers' : 'containers';
 }
 
 /** Truncated to what a Linux host name may have (kubelet_pods.go, GeneratePodHostNameAndDomain). */

@@ -1,6 +1,12 @@
 import type { ContainerState, ContainerStatus, Pod, PodCondition, PodStatus } from '../kube/types.ts';
 import { isStaticPod } from './pod-source.ts';
-import { allContainersOf, initContainersOf, isRestartableInit, isTerminalPhase } from './spec.ts';
+import {
+  allContainersOf,
+  ephemeralContainersOf,
+  initContainersOf,
+  isRestartableInit,
+  isTerminalPhase,
+} from './spec.ts';
 
 /** Bytes of all termination messages of a pod (pkg/kubelet/container: MaxPodTerminationMessageLogLength). */
 const MAX_POD_MESSAGE_BYTES = 12 * 1024;
@@ -13,7 +19,7 @@ export const apiTime = (milliseconds: number): string => `${new Date(millisecond
  * (status_manager.go, updateStatusInternal and normalizeStatus).
  */
 export function completeStatus(pod: Pod, next: PodStatus, previous: PodStatus, now: number): PodStatus {
-  const share = Math.floor(MAX_POD_MESSAGE_BYTES / Math.max(1, allContainersOf(pod).length));
+  const share = Math.floor(MAX_POD_MESSAGE_BYTES / Math.max(1, countContainers(pod)));
   const generation = Math.max(pod.metadata?.generation ?? 0, previous.observedGeneration ?? 0);
   const shorten = (statuses: ContainerStatus[]): ContainerStatus[] =>
     statuses.map((status) => shortenMessages(status, share));
@@ -24,8 +30,13 @@ export function completeStatus(pod: Pod, next: PodStatus, previous: PodStatus, n
     ...(generation > 0 ? { observedGeneration: generation } : {}),
     ...(next.containerStatuses ? { containerStatuses: shorten(next.containerStatuses.toSorted(byName)) } : {}),
     ...(next.initContainerStatuses ? { initContainerStatuses: shorten(next.initContainerStatuses) } : {}),
+    ...(next.ephemeralContainerStatuses
+      ? { ephemeralContainerStatuses: shorten(next.ephemeralContainerStatuses.toSorted(byName)) }
+      : {}),
   };
 }
+
+const countContainers = (pod: Pod): number => allContainersOf(pod).length + ephemeralContainersOf(pod).length;
 
 /** The kubelet's order of regular containers; init containers stay in the spec's. */
 const byName = (a: ContainerStatus, b: ContainerStatus): number => (a.name < b.name ? -1 : 1);

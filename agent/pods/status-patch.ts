@@ -14,7 +14,12 @@ const SCALARS = [
   'observedGeneration',
 ] as const;
 /** Replaced as a whole: the API declares no merge key for them. */
-const ATOMIC_LISTS = ['initContainerStatuses', 'containerStatuses'] as const;
+const ATOMIC_LISTS = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'] as const;
+/**
+ * What the spec adds up to: it goes with whatever else is sent, and is no reason to send anything. API servers that do
+ * not know these fields drop them each time.
+ */
+const DERIVED = ['resources', 'allocatedResources'] as const;
 /** Merged by `ip`. */
 const ADDRESS_LISTS = ['hostIPs', 'podIPs'] as const;
 
@@ -32,12 +37,21 @@ export function createStatusPatch(uid: string, from: PodStatus, to: PodStatus): 
     ...diffAddresses(from, to),
     ...diffConditions(from.conditions ?? [], to.conditions ?? []),
   };
-  return Object.keys(status).length === 0 ? undefined : { metadata: { uid }, status };
+  if (Object.keys(status).length === 0) return undefined;
+  return { metadata: { uid }, status: { ...status, ...diffDerived(from, to) } };
 }
 
 function diffScalars(from: PodStatus, to: PodStatus): Json {
   const patch: Json = {};
   for (const key of SCALARS) if (from[key] !== to[key]) patch[key] = to[key] ?? null;
+  return patch;
+}
+
+function diffDerived(from: PodStatus, to: PodStatus): Json {
+  const patch: Json = {};
+  for (const key of DERIVED) {
+    if (to[key] && !isDeepStrictEqual(from[key], to[key])) patch[key] = to[key];
+  }
   return patch;
 }
 

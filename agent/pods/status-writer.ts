@@ -161,7 +161,8 @@ export class StatusWriter {
   }
 
   #mayDelete({ inApi, finished, isStatic }: Entry): boolean {
-    if (!inApi || isStatic) return false;
+    // With no grace left the API server deletes it itself: at once, or when its finalizers are gone.
+    if (!inApi || isStatic || inApi.metadata?.deletionGracePeriodSeconds === 0) return false;
     return finished && isBeingDeleted(inApi) && isTerminalPhase(inApi.status?.phase);
   }
 

@@ -17,6 +17,7 @@ import {
   containerReference,
   containersOf,
   describePod,
+  ephemeralContainersOf,
   identityOf,
   initContainersOf,
   isRestartableInit,
@@ -30,6 +31,8 @@ export interface SyncRequest {
   readonly runtimeStatus: PodRuntimeStatus;
   /** Why containers were not started at the last try, by name; brought up to date. */
   readonly reasons: Map<string, WaitingReason>;
+  /** All containers are to go, and then to begin anew. */
+  readonly isRestartingAll: boolean;
   /** A download begins: the pod's status can be shown meanwhile. */
   readonly onPull: (runtimeStatus: PodRuntimeStatus) => void;
   readonly signal: AbortSignal;
@@ -55,10 +58,16 @@ export async function syncPod(context: PodContext, request: SyncRequest): Promis
   const { pod, signal } = request;
   const refused = await mountVolumes(context, pod, signal);
   if (refused) return refused;
-  const actions = computePodActions(pod, request.runtimeStatus, context.probes);
+  const actions = computePodActions(pod, request.runtimeStatus, context.probes, request.isRestartingAll);
   if (actions.killPod) return replaceOrEndSandbox(context, request, actions);
+  const host = podIPsOf(request.runtimeStatus, context.hostIPs())[0] ?? '127.0.0.1';
+  for (const { id, name, isToBeKilled } of actions.containersToReset) {
+    const why = { message: 'killing', reason: 'RestartAllContainers', gracePeriod: 0 } as const;
+    if (isToBeKilled) await killContainer(context, { pod, id, name, ...why, host, signal });
+    await context.runtime.removeContainer(id);
+  }
+  if (actions.containersToReset.length > 0) return { changed: true };
   for (const { id, name, message, reason } of actions.containersToKill) {
-    const host = podIPsOf(request.runtimeStatus, context.hostIPs())[0] ?? '127.0.0.1';
     await killContainer(context, { pod, id, name, message, reason, host, signal });
   }
   const started = await startContainers(context, request, actions);
@@ -133,6 +142,10 @@ async function createSandbox(
 
 async function startContainers(context: PodContext, request: SyncRequest, actions: PodActions): Promise<SyncResult> {
   const toStart = [
+    ...actions.ephemeralContainersToStart.map((index) => ({
+      container: ephemeralContainersOf(request.pod)[index],
+      isInit: false,
+    })),
     ...actions.initContainersToStart.map((index) => ({
       container: initContainersOf(request.pod)[index],
       isInit: true,

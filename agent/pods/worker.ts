@@ -8,6 +8,7 @@ import { containerIdOf, type WaitingReason } from './container-statuses.ts';
 import type { PodContext } from './context.ts';
 import { isStaticPod } from './pod-source.ts';
 import { qosClassOf } from './qos.ts';
+import { isRestartingAll } from './restart-all.ts';
 import { PodRuntimeReader, runningOf, type PodRuntimeStatus } from './runtime-cache.ts';
 import { describePod, identityOf, isBeingDeleted, isTerminalPhase, podReference, type PodIdentity } from './spec.ts';
 import { pruneContainers, syncPod } from './sync.ts';
@@ -210,10 +211,11 @@ export class PodWorker {
       pod: this.#pod,
       runtimeStatus,
       reasons: this.#reasons,
+      isRestartingAll: isRestartingAll(status),
       onPull: (sandboxed) => this.#publish(sandboxed),
       signal,
     });
-    await pruneContainers(this.#context, this.#pod, runtimeStatus);
+    if (!isRestartingAll(status)) await pruneContainers(this.#context, this.#pod, runtimeStatus);
     if (result.failure) {
       this.#publish(await this.#reader.read());
       return { ms: this.#retryDelay(result.failure.retryAt), failed: true };

@@ -1,10 +1,9 @@
 import type { ListedDifference } from './trace/listed.ts';
 
 /** Cases whose pods ask for what a Wasm node does not have: it says so at once, where a kubelet tries. */
-const NOT_OFFERED =
-  /^(privileged|share-process-namespace|restart-all-containers|runtime-handler-unknown|volume-(claim-missing|csi-missing))$/;
+const NOT_OFFERED = /^(privileged|share-process-namespace|runtime-handler-unknown|volume-(claim-missing|csi-missing))$/;
 /** Cases whose image cannot be had. */
-const PULL_FAILS = /^(pull-|image-linux|module-not-wasm|delete-in-pull-back-off|static-pull)/;
+const PULL_FAILS = /^(pull-|image-linux|module-not-wasm|delete-in-pull-back-off|static-pull|ephemeral-container-pull)/;
 
 /**
  * The differences from a kubelet that are known, each with its reason; those that should not be are in
@@ -27,11 +26,6 @@ export const DIFFERENCES: readonly ListedDifference[] = [
     why: 'the Node authorizer may learn of a pod after us and refuses until then: we ask again; a kubelet asks later',
   },
   {
-    field: /: end\.(resources|allocatedResources)$/,
-    ours: null,
-    why: 'the resources of a pod as a whole are not in its status yet: docs/conformance.md',
-  },
-  {
     cases: /^(static-)?deadline/,
     field: /^events of Pod pod(-<node>)?$/,
     kubelet: /DeadlineExceeded from kubelet \(again and again\)/,
@@ -41,7 +35,7 @@ export const DIFFERENCES: readonly ListedDifference[] = [
   {
     byChance: true,
     cases: PULL_FAILS,
-    field: /^events of Pod pod(-<node>)? spec\.(initC|c)ontainers/,
+    field: /^events of Pod pod(-<node>)? spec\.(initC|ephemeralC|c)ontainers/,
     kubelet: /\(again and again\)|BackOff/,
     why: 'a kubelet pulls once more before it shows the back-off, we show it a second after the first failure',
   },
@@ -60,12 +54,6 @@ export const DIFFERENCES: readonly ListedDifference[] = [
   },
   {
     byChance: true,
-    cases: /^delete-succeeded$/,
-    field: /^calls: delete pods$/,
-    why: 'of a pod that had ended before, the API server deletes the object at once, and we ask for it all the same: docs/conformance.md',
-  },
-  {
-    byChance: true,
     cases: /^delete-crash-looping$/,
     field: /restartCount$|^events of Pod pod spec/,
     why: 'as above: when the kubelet shows the back-off it is about to restart the container, which the deletion then finds running',
@@ -78,14 +66,9 @@ export const DIFFERENCES: readonly ListedDifference[] = [
     why: 'we say what to change',
   },
   {
-    cases: /^hostname-and-aliases$/,
-    field: /^pod pod: /,
-    why: 'there is no /etc/hosts yet: docs/conformance.md',
-  },
-  {
-    cases: /^ephemeral-container$/,
-    field: /./,
-    why: 'ephemeral containers are not run yet: docs/conformance.md',
+    field: /: end\.resources\./,
+    kubelet: null,
+    why: 'a kubelet reads the limits of a pod that runs from its cgroups, of which this one has none',
   },
   {
     cases: /^resources-of-pod$/,
@@ -96,9 +79,15 @@ export const DIFFERENCES: readonly ListedDifference[] = [
   },
   {
     byChance: true,
-    cases: /^static-(runs|init-and-probe|changed|removed-)/,
+    cases: /^static-(runs|init-and-probe|changed|same-name|removed-)/,
     field: /^pod pod-<node>: (phase|condition|container|init container|end\.)/,
     why: 'whether the last status of a static pod is written before its mirror is deleted is a matter of moments',
+  },
+  {
+    byChance: true,
+    cases: /^static-removed-and-back$/,
+    field: /^calls: patch pods\/status$/,
+    why: 'as above: the last status of the pod that ends may be written as well',
   },
   {
     cases: /^static-mirror-force-deleted$/,

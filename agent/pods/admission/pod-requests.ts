@@ -1,59 +1,78 @@
+import { milliValueOf, parseQuantity, valueOf, type Quantity } from '../../config/quantity.ts';
 import type { Pod } from '../../kube/types.ts';
-import { milliValue, wholeValue } from '../quantity.ts';
 import { containersOf, initContainersOf, isRestartableInit } from '../spec.ts';
 
-type Amounts = Map<string, number>;
-type Quantities = Readonly<Record<string, string>>;
+type Quantities = Map<string, Quantity>;
+type ResourceList = Readonly<Record<string, string>>;
 
 /** CPU in thousandths, all else in whole units, as the scheduler counts. */
+const numberOf = (name: string, quantity: Quantity): number =>
+  Number(name === 'cpu' ? milliValueOf(quantity) : valueOf(quantity));
+
+/** The same of a text; 0 where there is none. */
 export const amountOf = (name: string, quantity: string | undefined): number =>
-  name === 'cpu' ? milliValue(quantity) : wholeValue(quantity);
+  numberOf(name, parseQuantity(quantity ?? '0'));
+
+const toNumbers = (quantities: Quantities): ReadonlyMap<string, number> =>
+  new Map([...quantities].map(([name, quantity]) => [name, numberOf(name, quantity)]));
+
+/** What a pod asks for, in numbers: see podRequestQuantities. */
+export const podRequests = (pod: Pod): ReadonlyMap<string, number> => toNumbers(podRequestQuantities(pod));
+
+/** What a pod may have, in numbers: see podLimitQuantities. */
+export const podLimits = (pod: Pod): ReadonlyMap<string, number> => toNumbers(podLimitQuantities(pod));
 
 /**
  * What a pod asks for at its peak: regular containers and sidecars together, or an init container with the sidecars
  * before it, with the overhead of its runtime class (k8s.io/component-helpers/resource, PodRequests).
  */
-export const podRequests = (pod: Pod): ReadonlyMap<string, number> => add(atPeak(pod, 'requests'), pod.spec?.overhead);
+export const podRequestQuantities = (pod: Pod): Quantities => add(atPeak(pod, 'requests'), pod.spec?.overhead);
 
 /**
  * What a pod may have at its peak; a resource that no container has a limit of is not in it
  * (k8s.io/component-helpers/resource, PodLimits).
  */
-export function podLimits(pod: Pod): ReadonlyMap<string, number> {
+export function podLimitQuantities(pod: Pod): Quantities {
   const limits = atPeak(pod, 'limits');
-  const overhead = Object.entries(pod.spec?.overhead ?? {}).filter(([name]) => (limits.get(name) ?? 0) > 0);
+  const overhead = Object.entries(pod.spec?.overhead ?? {}).filter(([name]) => (limits.get(name)?.nanos ?? 0n) > 0n);
   return add(limits, Object.fromEntries(overhead));
 }
 
-function atPeak(pod: Pod, kind: 'requests' | 'limits'): Amounts {
-  const running: Amounts = new Map();
+function atPeak(pod: Pod, kind: 'requests' | 'limits'): Quantities {
+  const running: Quantities = new Map();
   for (const { resources } of containersOf(pod)) add(running, resources?.[kind]);
-  const sidecars: Amounts = new Map();
-  const peak: Amounts = new Map();
+  const sidecars: Quantities = new Map();
+  const peak: Quantities = new Map();
   for (const container of initContainersOf(pod)) {
-    const amounts = container.resources?.[kind];
+    const quantities = container.resources?.[kind];
     if (isRestartableInit(container)) {
-      add(running, amounts);
-      add(sidecars, amounts);
+      add(running, quantities);
+      add(sidecars, quantities);
       raise(peak, sidecars);
     } else {
-      raise(peak, add(new Map(sidecars), amounts));
+      raise(peak, add(new Map(sidecars), quantities));
     }
   }
   raise(running, peak);
   for (const [name, quantity] of Object.entries(pod.spec?.resources?.[kind] ?? {})) {
-    running.set(name, amountOf(name, quantity));
+    running.set(name, parseQuantity(quantity));
   }
   return running;
 }
 
-function add(amounts: Amounts, quantities: Quantities = {}): Amounts {
-  for (const [name, quantity] of Object.entries(quantities)) {
-    amounts.set(name, (amounts.get(name) ?? 0) + amountOf(name, quantity));
+/** A sum is written as its first part that is not zero, as Go's Quantity.Add has it. */
+function add(sums: Quantities, list: ResourceList = {}): Quantities {
+  for (const [name, text] of Object.entries(list)) {
+    const quantity = parseQuantity(text);
+    const sum = sums.get(name);
+    const isFirst = !sum || sum.nanos === 0n;
+    sums.set(name, isFirst ? quantity : { nanos: sum.nanos + quantity.nanos, format: sum.format });
   }
-  return amounts;
+  return sums;
 }
 
-function raise(amounts: Amounts, to: Amounts): void {
-  for (const [name, amount] of to) amounts.set(name, Math.max(amounts.get(name) ?? 0, amount));
+function raise(quantities: Quantities, to: Quantities): void {
+  for (const [name, quantity] of to) {
+    if (quantity.nanos > (quantities.get(name)?.nanos ?? -1n)) quantities.set(name, quantity);
+  }
 }

@@ -2,6 +2,7 @@ import { whyUnsupported } from '../../volumes/supported.ts';
 import type { Container, Pod } from '../../kube/types.ts';
 import { allContainersOf } from '../spec.ts';
 import type { AdmissionInput, AdmissionRule, Refusal } from './admission.ts';
+import { sysctls } from './sysctls.ts';
 
 /** status.reason of a pod whose spec asks for what a Wasm node does not have. */
 const UNSUPPORTED = 'UnsupportedPodSpec';
@@ -45,15 +46,8 @@ export const specRules: readonly AdmissionRule[] = [
       pod.spec?.shareProcessNamespace &&
       'shareProcessNamespace is not possible: a guest sees no processes; remove shareProcessNamespace',
   ),
-  forPod(
-    (pod) => (pod.spec?.securityContext?.sysctls ?? []).length > 0 && 'sysctls cannot be set here; remove sysctls',
-  ),
+  sysctls,
   supplementalGroupsPolicy,
-  forPod(
-    (pod) =>
-      (pod.spec?.ephemeralContainers ?? []).length > 0 &&
-      'ephemeral containers cannot run here; remove ephemeralContainers',
-  ),
   forPod(
     (pod) =>
       (pod.spec?.resourceClaims ?? []).length > 0 &&
@@ -85,11 +79,6 @@ export const specRules: readonly AdmissionRule[] = [
   forContainers(
     ({ volumeDevices }) =>
       (volumeDevices ?? []).length > 0 && 'asks for block devices; use volumeMounts in place of volumeDevices',
-  ),
-  forContainers(
-    ({ restartPolicyRules }) =>
-      restartPolicyRules?.some(({ action }) => action === 'RestartAllContainers') &&
-      'has a restart rule with action RestartAllContainers, which this node does not offer; use action Restart',
   ),
   runtimeHandler,
 ];

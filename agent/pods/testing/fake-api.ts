@@ -17,6 +17,7 @@ export class FakeApi implements KubeClient {
   #version = 10;
 
   [Symbol.asyncDispose] = () => Promise.resolve();
+
   update = () => Promise.reject(new Error('not in this fake'));
 
   /** Of pods alone, as a node makes its mirror pods. */
@@ -34,6 +35,11 @@ export class FakeApi implements KubeClient {
     const stored = this.#store(pod);
     this.#tell('ADDED', stored);
     return stored;
+  }
+
+  /** Another version of a pod. */
+  change(pod: Pod): void {
+    this.#tell('MODIFIED', this.#store({ ...pod, status: this.#get(pod.metadata?.name ?? '').status ?? {} }));
   }
 
   /** As `kubectl delete`. */
