@@ -58,6 +58,8 @@ export class GuestEnd extends Error {
 /** A guest that is ready to run. */
 export interface LoadedGuest extends Disposable {
   readonly guest: Guest;
+  /** What it has open. */
+  readonly descriptors: Preview1['state']['descriptors'];
   /** Closes what the guest has left open, and resolves when what it has sent is on its way. */
   finish(): Promise<void>;
 }
@@ -142,7 +144,8 @@ export async function loadGuest(
     if (start.identity !== undefined && setting.takesIdentity !== false) takeIdentity(start.identity);
     const guest = await module.instantiate(setting.imports?.(imports) ?? imports);
     wasi.setMemory(guest.memory);
-    return { guest, finish: () => finish(wasi), [Symbol.dispose]: () => wasi[Symbol.dispose]() };
+    const { descriptors } = wasi.state;
+    return { guest, descriptors, finish: () => finish(wasi), [Symbol.dispose]: () => wasi[Symbol.dispose]() };
   } catch (error) {
     wasi[Symbol.dispose]();
     throw error;

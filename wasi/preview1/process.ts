@@ -28,6 +28,15 @@ const exit: Preview1Function = {
   },
 };
 
+function randomByParts(state: Preview1State, pointer: number, length: number): Promise<void> | undefined {
+  const { memory, eventLoop } = state;
+  const { maxTransfer } = memory;
+  memory.check(pointer, length);
+  fillRandom(memory.view(pointer, Math.min(length, maxTransfer)));
+  if (length <= maxTransfer) return undefined;
+  return eventLoop.turn().then(() => randomByParts(state, pointer + maxTransfer, length - maxTransfer));
+}
+
 export function processFunctions(state: Preview1State): Preview1Functions {
   const { memory, eventLoop } = state;
   return {
@@ -48,7 +57,11 @@ export function processFunctions(state: Preview1State): Preview1Functions {
     sched_yield: suspending(() => (eventLoop.turnIsDue() ? eventLoop.turn() : undefined)),
     /**
      * WASI Preview 1, `random_get`: https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#random_get
+     * Never gives less than was asked for; where guests share a thread, a large one gives it up now and then.
      */
-    random_get: plain((pointer: number, length: number) => fillRandom(memory.view(pointer, length))),
+    random_get:
+      memory.maxTransfer === Infinity
+        ? plain((pointer: number, length: number) => fillRandom(memory.view(pointer, length)))
+        : suspending((pointer: number, length: number) => randomByParts(state, pointer >>> 0, length >>> 0)),
   };
 }

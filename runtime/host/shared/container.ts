@@ -11,7 +11,7 @@ import { timeNow } from '../timestamp.ts';
 import type { Garbage } from './garbage.ts';
 import { GuestSignals } from './guest-signals.ts';
 import type { Compile } from './module-cache.ts';
-import { growthBytes, GuestSize } from './memory.ts';
+import { growthBytes, GuestSize, hostBytes } from './memory.ts';
 import type { Membership, Preemption } from './preemption.ts';
 import type { SharedStart, SharedUsage } from './protocol.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -22,6 +22,9 @@ const OUTPUT_PER_TURN = 256 * 1024;
 
 /** Bytes that one call of a guest moves: a larger one would be the others' time, a millisecond for each mebibyte. */
 const MAX_TRANSFER = 1024 * 1024;
+
+/** What the host holds for a guest is counted no oftener: it may be thousands of things. */
+const COUNT_EVERY_MS = 50;
 
 const KILLED = 128 + constants.signals.SIGKILL;
 
@@ -53,6 +56,8 @@ export class SharedContainer {
   #member: Membership | undefined;
   #size: GuestSize | undefined;
   #written = 0;
+  #hostBytes = 0;
+  #countedAt = -Infinity;
 
   constructor(start: SharedStart, parts: SharedHostParts) {
     this.#start = start;
@@ -107,12 +112,13 @@ export class SharedContainer {
       turns: this.#taking.turns,
       giveUp: () => this.#taking.giveUp(),
       grow: (kind, delta) => {
-        if (this.#exceeds(size.bytes + growthBytes(kind, delta))) throw outOfMemory();
+        if (this.#exceeds(size.bytes + growthBytes(kind, delta) + this.#hostBytes)) throw outOfMemory();
       },
     });
     this.#member = member;
     const exit = await runGuest(
       {
+        descriptors: loaded.guest.descriptors,
         guest: { ...guest, run: (name) => this.#taking.run(() => guest.run(name)) },
         finish: () => loaded.guest.finish(),
         [Symbol.dispose]: () => undefined,
@@ -140,7 +146,9 @@ export class SharedContainer {
   /** @returns what ends the guest: it has more memory than it may */
   #afterTurn(): Error | undefined {
     this.#written = 0;
-    return this.#exceeds(this.#memoryBytes()) ? outOfMemory() : undefined;
+    return this.#exceeds(this.#memoryBytes(performance.now() - this.#countedAt > COUNT_EVERY_MS))
+      ? outOfMemory()
+      : undefined;
   }
 
   #exceeds(bytes: number): boolean {
@@ -148,8 +156,13 @@ export class SharedContainer {
     return memoryLimitInBytes > 0 && bytes > memoryLimitInBytes;
   }
 
-  #memoryBytes(): number {
-    return this.#size?.bytes ?? 0;
+  /** @param counts whether what the host holds for the guest is counted anew */
+  #memoryBytes(counts = true): number {
+    if (counts && this.#loaded !== undefined) {
+      this.#countedAt = performance.now();
+      this.#hostBytes = hostBytes(this.#loaded.guest.descriptors);
+    }
+    return (this.#size?.bytes ?? 0) + this.#hostBytes;
   }
 
   /** As kill(2) to a process: a signal that the guest does not take itself ends it. */

@@ -1,4 +1,6 @@
 import type { Guest } from '../../engine/engine.ts';
+import type { GuestSocket } from '../../../wasi/sockets/socket.ts';
+import type { LoadedGuest } from '../guest.ts';
 import { PRIVATE } from '../../wasm/rewrite/names.ts';
 
 const PAGE_BYTES = 64 * 1024;
@@ -23,6 +25,30 @@ export class GuestSize {
   get bytes(): number {
     const memories = this.#memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
     return this.#tables.reduce((sum, { length }) => sum + length * TABLE_ENTRY_BYTES, memories);
+  }
+}
+
+/** What a descriptor is in JavaScript, about. */
+const DESCRIPTOR_BYTES = 512;
+const LISTED_NAME_BYTES = 128;
+
+/** What the host holds for a guest beside its memory: open things, data that it has not read, lists of folders. */
+export function hostBytes(descriptors: LoadedGuest['descriptors']): number {
+  let bytes = 0;
+  for (const { object, listing = [] } of descriptors) {
+    bytes += DESCRIPTOR_BYTES + listing.length * LISTED_NAME_BYTES;
+    if (object.kind === 'input') bytes += object.available() ?? 0;
+    else if (object.kind === 'socket') bytes += unread(object);
+  }
+  return bytes;
+}
+
+function unread(socket: GuestSocket): number {
+  try {
+    return socket.readReadiness()?.bytes ?? 0;
+  } catch {
+    // One that has failed holds nothing.
+    return 0;
   }
 }
 
