@@ -23,6 +23,20 @@ const places = (pid: number): string[] =>
     .map((line) => line.split(' ')[4] ?? '')
     .sort();
 
+function processesNamed(title: string): number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => commandLine(pid).startsWith(title));
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    // It has ended.
+    return '';
+  }
+}
+
 function expectConfined(pid: number): void {
   expect(statusOf(pid)).toMatch(/^NoNewPrivs:\s+1$/m);
   expect(statusOf(pid)).toMatch(/^Seccomp:\s+2$/m);
@@ -72,6 +86,25 @@ describe.runIf(isAble)('a confined host', () => {
     await until(() => statusOf(pid).includes('Seccomp:\t2'));
     expectConfined(pid);
     expect(places(pid)).toEqual(['/', '/host.cjs', '/node', '/proc']);
+  });
+
+  test('of a command is confined as that of its container', TIMEOUT, async () => {
+    await using runtime = await TestRuntime.start();
+    const name = `confined-${process.pid}`;
+    const sandbox = await runtime.service.runPodSandbox(runtime.sandboxConfig(name), 'wasm');
+    const container = await runtime.service.createContainer(sandbox, await runtime.containerConfig(SLEEPS));
+    await runtime.service.startContainer(container);
+    const given = new AbortController();
+    const call = runtime.service.execSync(container, ['main'], 0, given.signal).catch(() => undefined);
+    const title = `wasmlet-host default/${name}/main (exec)`;
+    await until(() => processesNamed(title).length === 1);
+    for (const pid of processesNamed(title)) {
+      expectConfined(pid);
+      // No log, and no record of its own.
+      expect(places(pid).some((place) => /^\/(logs|state)\//.test(place))).toBe(false);
+    }
+    given.abort();
+    await call;
   });
 
   test('that is shared has what its containers have, for as long as they run', TIMEOUT, async () => {

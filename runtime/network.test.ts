@@ -43,6 +43,7 @@ describe.skipIf(why !== undefined)(`the network of pods${why === undefined ? '' 
     const inode = statSync(namespacePath(name ?? '')).ino;
     expect(readlinkSync(`/proc/${state.body.host.pid}/ns/net`)).toBe(`net:[${inode}]`);
     expect(readlinkSync('/proc/self/ns/net')).not.toBe(`net:[${inode}]`);
+    expect(readFileSync(`/proc/${state.body.host.pid}/status`, 'utf8')).toMatch(/^Seccomp:\s+2$/m);
 
     await runtime.service.stopPodSandbox(sandbox);
     expect((await runtime.service.podSandboxStatus(sandbox)).network.ip).toBe('');
