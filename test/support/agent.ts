@@ -181,13 +181,13 @@ export class TestAgent implements AsyncDisposable {
     while (isRunning(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''))) await delay(10);
   }
 
-  /** Every process that works in this agent's state folder: its supervisor and hosts. */
+  /** Every process of this agent's state folder: its supervisor works there, and its hosts have their stderr there. */
   async #processes(): Promise<OwnedProcess[]> {
     const found: OwnedProcess[] = [];
     for (const entry of await readdir('/proc')) {
       if (!/^\d+$/.test(entry) || Number(entry) === this.#child?.pid) continue;
-      const folder = await readlink(`/proc/${entry}/cwd`).catch(() => '');
-      if (!folder.startsWith(this.rootDir)) continue;
+      const links = ['cwd', 'fd/2'].map((link) => readlink(`/proc/${entry}/${link}`).catch(() => ''));
+      if (!(await Promise.all(links)).some((path) => path.startsWith(this.rootDir))) continue;
       const command = await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '');
       found.push({ pid: Number(entry), command: command.replaceAll('\0', ' ') });
     }
