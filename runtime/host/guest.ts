@@ -3,7 +3,7 @@ import { messageOf, WasmletError } from '../../base/errors.ts';
 import { POSIX_MODULE } from '../../wasi/posix/name.ts';
 import { createPreview1, PREVIEW1_MODULE, type Preview1 } from '../../wasi/preview1/index.ts';
 import { WasiExit } from '../../wasi/wasi.ts';
-import type { OutputSink, SignalSource, WasiContext } from '../../wasi/wasi.ts';
+import type { InputSource, OutputSink, SignalSource, WasiContext } from '../../wasi/wasi.ts';
 import { GuestTrap } from '../engine/engine.ts';
 import type { CompiledModule, Guest, HostImports } from '../engine/engine.ts';
 import { engineFor } from '../engine/index.ts';
@@ -13,6 +13,7 @@ import { asHost, takeIdentity } from './guest-identity.ts';
 import type { ContainerExit } from './exit-record.ts';
 import type { GuestStart } from './protocol.ts';
 import { processSignals, stoppedBy } from './process-signals.ts';
+import { terminalOutput } from './terminal.ts';
 import { timeNow } from './timestamp.ts';
 
 /** 128 + SIGABRT, as a process ends that hits its own trap. */
@@ -55,6 +56,11 @@ export class GuestEnd extends Error {
   }
 }
 
+const NO_INPUT: InputSource = { read: () => new Uint8Array(0) };
+
+/** Nobody has attached to it, so nothing comes and it does not end. */
+const OPEN_INPUT: InputSource = { read: () => new Promise(() => undefined) };
+
 /** A guest that is ready to run. */
 export interface LoadedGuest extends Disposable {
   readonly guest: Guest;
@@ -78,6 +84,7 @@ function contextOf(
   { signals = processSignals, bounds = {} }: GuestSetting,
 ): WasiContext {
   const stopSignal = stopSignalNumber(start.stopSignal);
+  const { stdout, stderr } = start.tty ? terminalOutput(output) : output;
   return {
     args: start.args,
     env: start.env,
@@ -88,9 +95,9 @@ function contextOf(
       hostPath,
       readonly,
     })),
-    stdin: { read: () => new Uint8Array(0) },
-    stdout: output.stdout,
-    stderr: output.stderr,
+    stdin: start.stdin === true ? OPEN_INPUT : NO_INPUT,
+    stdout,
+    stderr,
     tty: start.tty,
     systemFiles: true,
     readonlyRoot: start.readonlyRoot ?? false,

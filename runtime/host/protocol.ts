@@ -35,6 +35,8 @@ export interface GuestStart {
   readonly workingDir: string;
   readonly mounts: readonly { readonly containerPath: string; readonly hostPath: string; readonly readonly: boolean }[];
   readonly tty: boolean;
+  /** Whether its input stays open: it has none as long as nobody is attached. Without a word of it, it ends at once. */
+  readonly stdin?: boolean;
   /** Who the guest is; without it, root. */
   readonly identity?: WasiIdentity;
   readonly hostname?: string;

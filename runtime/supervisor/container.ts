@@ -238,6 +238,7 @@ export class ContainerEntry {
       directory: hostStatePath(this.directory),
       logPath: this.logPath,
       logLimits: config.logLimits,
+      stdin: config.stdin,
       ...(config.stopSignal === undefined ? {} : { stopSignal: config.stopSignal }),
     };
   }
