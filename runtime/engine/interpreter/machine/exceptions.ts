@@ -1,4 +1,5 @@
 import { EXN, heapOf, isRef } from '../../../wasm/types.ts';
+import { GuestTrap } from '../../engine.ts';
 import { SLOT } from '../core/layout.ts';
 import type { CatchRange } from '../lower/function.ts';
 import { slotsOfAll } from '../lower/values.ts';
@@ -8,8 +9,17 @@ import type { Machine } from './machine.ts';
 import type { Operands } from './operands.ts';
 import type { GuestException } from './store.ts';
 
+const UNCAUGHT = 'exception that the guest did not catch';
+
 /** What comes out of a guest that did not catch it. */
-export const UNCAUGHT = 'exception that the guest did not catch';
+export class UncaughtException extends GuestTrap {
+  readonly exception: GuestException;
+
+  constructor(exception: GuestException, frames: readonly string[]) {
+    super(UNCAUGHT, frames);
+    this.exception = exception;
+  }
+}
 const NULL_TRAP = 'dereferencing a null pointer';
 
 function throwTag(machine: Machine, operands: Operands): void {
@@ -62,7 +72,7 @@ export function unwind(machine: Machine, exception: GuestException): void {
     machine.gas = left - fuelAt(machine, code, handler.offset);
     return;
   }
-  throw machine.trap(UNCAUGHT);
+  throw new UncaughtException(exception, machine.trap(UNCAUGHT).frames);
 }
 
 /** Puts the values of an exception where its handler expects them. */

@@ -29,20 +29,31 @@ export const SAME_ACCESS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Puts the address in T0 (or Q0 with memory64), traps when base and offset together are beyond all addresses.
- * @param indexed the base is the sum of two registers
+ * How an access has its address: a register and an offset, which trap when their sum is beyond all addresses (`plain`);
+ * the sum of two registers and an offset (`add`); or a register and a constant that was added to it before, with no
+ * offset (`wrap`).
  */
-function address(handler: Handler, { is64 }: GuestMemoryShape, indexed: boolean): Code {
+type Mode = 'plain' | 'add' | 'wrap';
+
+const MODES = {
+  plain: { suffix: '', fields: 'a:reg' },
+  add: { suffix: ':add', fields: 'a:reg b:reg' },
+  wrap: { suffix: ':wrap', fields: 'a:reg' },
+} as const;
+
+/** Puts the address in T0, or Q0 with memory64. */
+function address(handler: Handler, { is64 }: GuestMemoryShape, mode: Mode = 'plain'): Code {
   const type = is64 ? I64 : I32;
-  const base = [handler.value('a', type), indexed ? [handler.value('b', type), is64 ? OP.i64Add : OP.i32Add] : []];
-  const offset = is64 ? [handler.i32('offset'), OP.i64ExtendI32U] : handler.i32('offset');
-  return [
-    handler.savePc,
-    [base, offset, is64 ? OP.i64Add : OP.i32Add, tee(is64 ? Q0 : T0)],
-    [offset, is64 ? OP.i64LtU : OP.i32LtU, brIf(handler.labels.outOfBounds)],
-  ];
+  const add = is64 ? OP.i64Add : OP.i32Add;
+  const base = [handler.value('a', type), mode === 'add' ? [handler.value('b', type), add] : []];
+  const extend = mode === 'wrap' ? OP.i64ExtendI32S : OP.i64ExtendI32U;
+  const offset = [handler.i32('offset'), is64 ? extend : []];
+  const sum = [base, offset, add, tee(is64 ? Q0 : T0)];
+  if (mode === 'wrap') return [handler.savePc, sum, DROP];
+  return [handler.savePc, sum, [offset, is64 ? OP.i64LtU : OP.i32LtU, brIf(handler.labels.outOfBounds)]];
 }
 
+const DROP: Code = 0x1a;
 const addressLocal = ({ is64 }: GuestMemoryShape): Code => get(is64 ? Q0 : T0);
 
 const resultOf = (wasm: Opcode): number => wasm.signature?.results[0] ?? I32;
@@ -59,21 +70,21 @@ interface Place {
 
 const access = ({ index }: Place): Code => memarg(index + 1);
 
-function load(name: string, place: Place, indexed: boolean): Operation {
+function load(name: string, place: Place, mode: Mode = 'plain'): Operation {
   const wasm = opcodeByName(name);
-  const fields = indexed ? 'd:reg a:reg b:reg offset:i32' : 'd:reg a:reg offset:i32';
-  return operation(`${name}${indexed ? ':add' : ''}${suffix(place.index)}`, place.bank, fields, (handler) => [
-    address(handler, place.shape, indexed),
+  const { suffix: variant, fields } = MODES[mode];
+  return operation(`${name}${variant}${suffix(place.index)}`, place.bank, `d:reg ${fields} offset:i32`, (handler) => [
+    address(handler, place.shape, mode),
     handler.store('d', resultOf(wasm), [addressLocal(place.shape), instruction(wasm), access(place)]),
     handler.next(),
   ]);
 }
 
-function store(name: string, place: Place, indexed: boolean): Operation {
+function store(name: string, place: Place, mode: Mode = 'plain'): Operation {
   const wasm = opcodeByName(name);
-  const fields = indexed ? 'a:reg b:reg v:reg offset:i32' : 'a:reg v:reg offset:i32';
-  return operation(`${name}${indexed ? ':add' : ''}${suffix(place.index)}`, place.bank, fields, (handler) => [
-    address(handler, place.shape, indexed),
+  const { suffix: variant, fields } = MODES[mode];
+  return operation(`${name}${variant}${suffix(place.index)}`, place.bank, `${fields} v:reg offset:i32`, (handler) => [
+    address(handler, place.shape, mode),
     [addressLocal(place.shape), handler.value('v', valueOf(wasm)), instruction(wasm), access(place)],
     handler.next(),
   ]);
@@ -103,7 +114,7 @@ function laneAccess(place: Place): Operation[] {
         place.bank,
         'd:reg a:reg v:reg offset:i32 lane:u16',
         (h) => [
-          address(h, place.shape, false),
+          address(h, place.shape),
           [addressLocal(place.shape), loadLane, access(place), set(keep)],
           h.store('d', V128, h.value('v', V128)),
           [h.slot('d'), h.u16('lane'), OP.i32Add, get(keep), storeLane, memarg(0)],
@@ -111,7 +122,7 @@ function laneAccess(place: Place): Operation[] {
         ],
       ),
       operation(`v128.store${bits}_lane${suffix(place.index)}`, place.bank, 'a:reg v:reg offset:i32 lane:u16', (h) => [
-        address(h, place.shape, false),
+        address(h, place.shape),
         [
           addressLocal(place.shape),
           h.slot('v'),
@@ -129,8 +140,8 @@ function laneAccess(place: Place): Operation[] {
 }
 
 const vectorAccess = (place: Place): Operation[] => [
-  ...VECTOR_LOADS.map((name) => load(name, place, false)),
-  store('v128.store', place, false),
+  ...VECTOR_LOADS.map((name) => load(name, place)),
+  store('v128.store', place),
   ...laneAccess(place),
 ];
 
@@ -166,20 +177,16 @@ function atomic(wasm: Opcode, place: Place): Operation {
       instruction(wasm),
       memarg(place.index + 1, 0, alignment),
     ];
-    return [
-      address(h, place.shape, false),
-      results.length > 0 ? h.store('d', results[0] ?? I32, code) : code,
-      h.next(),
-    ];
+    return [address(h, place.shape), results.length > 0 ? h.store('d', results[0] ?? I32, code) : code, h.next()];
   });
 }
 
 /** The first memory's common accesses, in the hot loop. */
 export function hotMemory(shape: GuestMemoryShape): Operation[] {
   const place: Place = { shape, index: 0, bank: 'hot' };
-  return [true, false].flatMap((indexed) => [
-    ...HOT_LOADS.map((name) => load(name, place, indexed)),
-    ...HOT_STORES.map((name) => store(name, place, indexed)),
+  return (['plain', 'add', 'wrap'] as const).flatMap((mode) => [
+    ...HOT_LOADS.map((name) => load(name, place, mode)),
+    ...HOT_STORES.map((name) => store(name, place, mode)),
   ]);
 }
 
@@ -194,8 +201,8 @@ export const coldMemory = (shape: GuestMemoryShape, atomics: readonly Opcode[]):
 export function furtherMemory(shape: GuestMemoryShape, index: number, atomics: readonly Opcode[]): Operation[] {
   const place: Place = { shape, index, bank: 'memory' };
   return [
-    ...HOT_LOADS.map((name) => load(name, place, false)),
-    ...HOT_STORES.map((name) => store(name, place, false)),
+    ...HOT_LOADS.map((name) => load(name, place)),
+    ...HOT_STORES.map((name) => store(name, place)),
     ...vectorAccess(place),
     ...bulk(place),
     ...atomics.filter(({ name }) => ATOMIC.test(name)).map((wasm) => atomic(wasm, place)),

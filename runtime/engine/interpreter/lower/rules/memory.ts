@@ -2,18 +2,35 @@ import type { Opcode } from '../../../../wasm/opcodes/opcode.ts';
 import { I32, I64 } from '../../../../wasm/types.ts';
 import { SAME_ACCESS, suffix } from '../../core/operations/memory.ts';
 import type { Lowering } from '../function.ts';
-import type { Operand } from '../values.ts';
+import { type Operand, registerOf } from '../values.ts';
 
 const WAITING = /^memory\.atomic\./;
 
 const addressTypeOf = ({ module }: Lowering, memory: number): number =>
   module.memories[memory]?.type.is64 === true ? I64 : I32;
 
-/** The registers of an address: two when it is a sum that the access itself can make. */
-function addressRegisters({ stack }: Lowering, address: Operand, summed: boolean): number[] {
+/** How an access of the first memory can make its address itself. */
+interface Address {
+  readonly variant: '' | ':add' | ':wrap';
+  readonly registers: readonly number[];
+  /** The constant in place of the offset. */
+  readonly offset: number;
+}
+
+/** An addition that is not written yet becomes part of the access. */
+function addressOf({ encoder, reader, stack }: Lowering, address: Operand, base: string): Address {
+  const { memory, offsetLow, offsetHigh } = reader;
   const { pending } = address;
-  if (!summed || pending === undefined || typeof pending.b === 'number') return [stack.use(address)];
-  return [stack.use(pending.a), stack.use(pending.b)];
+  if (pending !== undefined && memory === 0 && offsetHigh === 0 && encoder.has(`${base}:wrap`)) {
+    const { operation, a, b } = pending;
+    if (typeof b === 'number' && /^i(32|64)\.add:i$/.test(operation) && offsetLow === 0) {
+      return { variant: ':wrap', registers: [stack.use(a)], offset: b };
+    }
+    if (typeof b !== 'number' && /^i(32|64)\.add$/.test(operation)) {
+      return { variant: ':add', registers: [stack.use(a), stack.use(b)], offset: offsetLow };
+    }
+  }
+  return { variant: '', registers: [stack.use(address)], offset: offsetHigh === 0 ? offsetLow : 0 };
 }
 
 /** A load or store, plain or atomic, of any memory. */
@@ -30,20 +47,16 @@ export function memoryAccess(opcode: Opcode): (lowering: Lowering) => void {
     const operands = Array.from({ length: values }, () => stack.pop()).reverse();
     const address = stack.pop();
     const registers = operands.map((operand) => stack.use(operand));
-    const far = offsetHigh !== 0;
-    const summed =
-      !far && /^i(32|64)\.add$/.test(address.pending?.operation ?? '') && memory === 0 && encoder.has(`${base}:add`);
-    const at = addressRegisters(lowering, address, summed);
-    const [only = 0] = at;
-    if (far) {
-      const offset = (BigInt(offsetHigh) << 32n) | BigInt(offsetLow);
-      encoder.emit('address:far', address.home * 8, only, offset);
-      at[0] = address.home * 8;
+    const { variant, registers: at, offset } = addressOf(lowering, address, base);
+    let from = at;
+    if (offsetHigh !== 0) {
+      from = [registerOf(address.home)];
+      encoder.emit('address:far', ...from, ...at, (BigInt(offsetHigh) << 32n) | BigInt(offsetLow));
     }
-    const name = waits ? base : `${base}${summed ? ':add' : ''}${suffix(memory)}`;
+    const name = waits ? base : `${base}${variant}${suffix(memory)}`;
     const d = result === undefined ? [] : [lowering.push(result)];
     const tail = waits ? [memory] : hasLane ? [lane * bytes] : [];
-    encoder.emit(name, ...d, ...at, ...registers, far ? 0 : offsetLow, ...tail);
+    encoder.emit(name, ...d, ...from, ...registers, offset, ...tail);
   };
 }
 
