@@ -10,6 +10,7 @@ export default defineConfig({
             '{base,agent,images,runtime,wasi,build}/**/*.test.ts',
             'test/golden/trace/*.test.ts',
             'test/conformance/results.test.ts',
+            'test/spec/*.test.ts',
           ],
           testTimeout: 30_000,
           hookTimeout: 30_000,
@@ -19,7 +20,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: [
-            'test/{cluster,e2e,packaging,wasi}/**/*.test.ts',
+            'test/{cluster,corpus,e2e,packaging,wasi}/**/*.test.ts',
             'test/workloads/standins/standins.test.ts',
             'test/golden/*.test.ts',
             'test/conformance/conformance.test.ts',

@@ -1,4 +1,6 @@
 import { ByteReader } from './bytes.ts';
+import { readVector } from './decode/vector.ts';
+import { LIMITS } from './limits.ts';
 import { malformed, unsupported } from './module-error.ts';
 import { opcodeByCode, SHORT_OPCODES } from './opcodes.ts';
 import {
@@ -163,10 +165,10 @@ export class InstructionReader {
         this.labels = readLabels(reader);
         return;
       case 'types':
-        this.types = Array.from({ length: reader.count() }, () => readValueType(reader));
+        this.types = readVector(reader, LIMITS.parameters, () => readValueType(reader));
         return;
       case 'catches':
-        this.catches = Array.from({ length: reader.count() }, () => readCatch(reader));
+        this.catches = readVector(reader, LIMITS.branchTable, () => readCatch(reader));
         return;
       case 'zero':
         if (reader.u8() !== 0) malformed('zero byte expected', this.immediatesStart);
@@ -193,7 +195,7 @@ export class InstructionReader {
 }
 
 function readLabels(reader: ByteReader): number[] {
-  const labels = Array.from({ length: reader.count() }, () => reader.u32());
+  const labels = readVector(reader, LIMITS.branchTable, () => reader.u32());
   labels.push(reader.u32());
   return labels;
 }

@@ -25,6 +25,8 @@ export class ModuleContext {
   readonly types: TypeSpace;
   /** Functions that ref.func may name: those that occur outside of function bodies. */
   readonly declared: ReadonlySet<number>;
+  /** Which of the two generations of exception handling the code uses. */
+  #exceptions: 'legacy' | 'exnref' | undefined;
 
   constructor(module: Module, declared: ReadonlySet<number>) {
     this.module = module;
@@ -61,6 +63,12 @@ export class ModuleContext {
 
   elementType(index: number, offset: number): ValueType {
     return (this.module.elements[index] ?? invalid('unknown elem segment', offset, String(index))).type;
+  }
+
+  /** A module has one generation of exception handling or the other, as V8 requires. */
+  useExceptions(generation: 'legacy' | 'exnref', offset: number): void {
+    this.#exceptions ??= generation;
+    if (this.#exceptions !== generation) invalid('mix of legacy and new exception handling instructions', offset);
   }
 
   /** That a defined type, where the heap type names one, is there. */

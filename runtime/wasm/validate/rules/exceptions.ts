@@ -11,15 +11,20 @@ export const EXCEPTION_RULES: Rules = {
     stack.popAll(context.tag(reader.index, reader.start).parameters);
     stack.setUnreachable();
   },
-  throw_ref: ({ stack }) => {
+  throw_ref: ({ stack, context, reader }) => {
+    context.useExceptions('exnref', reader.start);
     stack.pop(EXNREF);
     stack.setUnreachable();
   },
   try_table: (code) => {
+    code.context.useExceptions('exnref', code.reader.start);
     for (const clause of code.reader.catches) checkCatch(code, clause);
     block('try_table')(code);
   },
-  try: block('try'),
+  try: (code) => {
+    code.context.useExceptions('legacy', code.reader.start);
+    block('try')(code);
+  },
   catch: (code) => {
     const { results } = leaveTryOrCatch(code);
     const { parameters } = code.context.tag(code.reader.index, code.reader.start);
