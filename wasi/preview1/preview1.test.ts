@@ -411,6 +411,12 @@ describe('files', () => {
     expect(ino).toBe(statSync(join(root, 'f'), { bigint: true }).ino);
     expect(guest.stat('f')).toMatchObject({ type, ino });
   });
+
+  test("readdir knows an inode of '..', for which wasi-libc's scandir would ask in vain", () => {
+    const fd = guest.mustOpen('.', { oflags: OFLAG.DIRECTORY });
+    expect(guest.call('fd_readdir', fd, BUFFER, 1000, 1n, OUT)).toBe('ok');
+    expect([guest.u64(BUFFER + 8), guest.u32(BUFFER + 16)]).toEqual([statSync(root, { bigint: true }).ino, 2]);
+  });
 });
 
 describe('mounts', () => {

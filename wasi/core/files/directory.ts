@@ -146,10 +146,12 @@ export class Directory {
     return entries;
   }
 
-  /** Inode number of an entry of the list; 0, which stands for unknown, of `..` and of what is gone. */
+  /**
+   * Inode number of an entry of the list; 0, which stands for unknown, of what is gone. Of `..` it is the directory's own,
+   * as under wasmtime: where it is unknown, wasi-libc's scandir() asks for what no directory leads to, and fails.
+   */
   inoOf(name: string): bigint {
-    if (name === '.') return this.stat().ino;
-    if (name === '..') return 0n;
+    if (name === '.' || name === '..') return this.stat().ino;
     const point = this.pointOf(name);
     if (point?.mount !== undefined) return fstatSync(point.mount.fd, { bigint: true }).ino;
     if (point?.virtual !== undefined) return point.ino;
