@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { configSchema } from '../../agent/config/schema.ts';
 import { silentLogger } from '../../base/log.ts';
-import { connectRuntime, type RuntimeService } from '../../runtime/service.ts';
+import { connectRuntime, type Mount, type RuntimeService } from '../../runtime/service.ts';
 import { buildGuest, type GuestName } from '../support/guests.ts';
 
 /** When the parts of one run came to pass, in milliseconds from its begin. */
@@ -31,7 +31,8 @@ export class BareRuntime implements AsyncDisposable {
     this.#supervisor = supervisor;
   }
 
-  static async start(): Promise<BareRuntime> {
+  /** @param more options of the supervisor */
+  static async start(more: { readonly poolSize?: number } = {}): Promise<BareRuntime> {
     const folder = await mkdtemp(join(tmpdir(), 'wasmlet-bench-'));
     const config = configSchema.parse({});
     const options = {
@@ -40,6 +41,7 @@ export class BareRuntime implements AsyncDisposable {
       handlers: config.runtimeHandlers,
       defaultHandler: config.defaultRuntimeHandler,
       logger: silentLogger,
+      ...more,
     };
     const supervisor = new AbortController();
     // In this process, so that it ends with the benchmark; the hosts are processes as ever.
@@ -79,7 +81,12 @@ export class BareRuntime implements AsyncDisposable {
   }
 
   /** Runs a container in a pod sandbox of its own to its end, and removes both. */
-  async run(guest: GuestName, args: readonly string[] = [], handler = 'wasm'): Promise<ContainerRun> {
+  async run(
+    guest: GuestName,
+    args: readonly string[] = [],
+    handler = 'wasm',
+    mounts: readonly Mount[] = [],
+  ): Promise<ContainerRun> {
     const module = await buildGuest(guest);
     const uid = randomUUID();
     const logDirectory = join(this.#folder, 'logs', uid);
@@ -89,7 +96,7 @@ export class BareRuntime implements AsyncDisposable {
     const ended = this.#end(uid, stop.signal);
     const sandbox = await this.#service.runPodSandbox(sandboxConfig(uid, logDirectory), handler);
     try {
-      const id = await this.#service.createContainer(sandbox, containerConfig(guest, module, args));
+      const id = await this.#service.createContainer(sandbox, { ...containerConfig(guest, module, args), mounts });
       await this.#service.startContainer(id);
       const started = performance.now() - begin;
       const endedAt = (await this.#hasEnded(id)) ? performance.now() : await ended;

@@ -8,6 +8,7 @@ import { abuse } from './abuse.ts';
 import { apiCalls } from './api-calls.ts';
 import { applyToRunning } from './apply-to-running.ts';
 import type { Benchmark } from './benchmark.ts';
+import { compute } from './compute.ts';
 import { containerStart } from './container-start.ts';
 import { density } from './density.ts';
 import { deletion } from './delete.ts';
@@ -20,14 +21,19 @@ import { preemption } from './preemption.ts';
 import { sharedMemory } from './shared-memory.ts';
 import { sharedStart } from './shared-start.ts';
 import { Stage } from './stage.ts';
+import { startLatency } from './start-latency.ts';
 import { starts } from './starts.ts';
 import { toJson, toTable } from './table.ts';
+import { wasiCalls } from './wasi-calls.ts';
 
 const ALL: readonly Benchmark[] = [
   containerStart,
+  startLatency,
   sharedStart,
   sharedMemory,
   preemption,
+  wasiCalls,
+  compute,
   logsWrite,
   applyToRunning,
   deletion,

@@ -3,11 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { POSIX_MODULE } from '../../wasi/posix/name.ts';
 import { buildGuest, GUEST_NAMES, whyNoGuest } from '../support/guests.ts';
 
+/** For the toolchain too, once. */
+const BUILD_TIMEOUT_MS = 15 * 60_000;
 /** The modules that a guest may import from. */
 const OFFERED = ['wasi_snapshot_preview1', POSIX_MODULE];
 
 describe('the guest programs', () => {
-  test.for(GUEST_NAMES.map((name) => [name] as const))('%s compiles to a WASI command', async ([name], { skip }) => {
+  const names = GUEST_NAMES.map((name) => [name] as const);
+  test.for(names)('%s compiles to a WASI command', { timeout: BUILD_TIMEOUT_MS }, async ([name], { skip }) => {
     const missing = await whyNoGuest(name);
     if (missing !== undefined) skip(missing);
     const module = await WebAssembly.compile(await readFile(await buildGuest(name)));

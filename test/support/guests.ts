@@ -60,6 +60,9 @@ const GUESTS = {
   'work-as': ['assemblyscript', 'assemblyscript/work.ts'],
   'work-wat': ['wat', 'wat/work.wat'],
   'work-emscripten': ['emscripten', 'c/work.c'],
+  /** `FOLDER`: what WASI calls cost; computing kernels. Each prints nanoseconds by name, for test/bench. */
+  calls: ['c', 'c/calls.c'],
+  kernels: ['c', 'c/kernels.c'],
   /** exit, ticker, cat, env, files, flood, sleep, panic: by its first argument. */
   'tools-go': ['go', 'go/tools'],
 } as const satisfies Record<string, readonly [Language, string]>;

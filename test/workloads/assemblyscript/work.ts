@@ -74,6 +74,8 @@ const DIRECTORY: u32 = 2;
 const APPEND: u32 = 1;
 const READ: u64 = (1 << 1) | (1 << 2) | (1 << 14);
 const WRITE: u64 = 1 << 6;
+/** Of Preview 1, all: what a folder's files may be opened with. */
+const ALL: u64 = 0x1fffffff;
 const TYPE_DIRECTORY: u8 = 3;
 const PREOPEN: u32 = 3;
 
@@ -201,7 +203,7 @@ function relative(folder: string): string {
 
 function open(folder: u32, path: string, oflags: u32, rights: u64, fdflags: u32): u32 {
   const name = String.UTF8.encode(path);
-  check(path_open(folder, 1, changetype<usize>(name), name.byteLength, oflags, rights, READ | WRITE, fdflags, scratch));
+  check(path_open(folder, 1, changetype<usize>(name), name.byteLength, oflags, rights, rights, fdflags, scratch));
   return load<u32>(scratch);
 }
 
@@ -225,7 +227,7 @@ function list(folder: u32): string[] {
 }
 
 function files(path: string): void {
-  const folder = open(PREOPEN, relative(path), DIRECTORY, READ, 0);
+  const folder = open(PREOPEN, relative(path), DIRECTORY, ALL, 0);
   const c = String.UTF8.encode("c");
   const old = String.UTF8.encode("c/old.txt");
   const a = String.UTF8.encode("a.txt");
