@@ -158,7 +158,8 @@ export class NetworkedRuntime implements AsyncDisposable {
       descriptors[kind] = (descriptors[kind] ?? 0) + 1;
     }
     const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-    const processes = pids.filter((pid) => linkAt(`/proc/${pid}/cwd`).startsWith(join(this.root, 'run'))).length;
+    // Hosts work in a root folder of their own; what they write on stderr goes into this one's.
+    const processes = pids.filter((pid) => linkAt(`/proc/${pid}/fd/2`).startsWith(`${this.root}/`)).length;
     const files = readdirSync(this.root, { recursive: true, encoding: 'utf8' });
     // The one host that waits is another one each time.
     return {

@@ -54,7 +54,7 @@ export class HostPool implements Disposable {
 
   /** Why hosts cannot be started at present, or undefined. */
   get failure(): string | undefined {
-    return this.#failure;
+    return this.#confinement.refusal ?? this.#failure;
   }
 
   /**

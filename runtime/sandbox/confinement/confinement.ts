@@ -12,6 +12,8 @@ export interface HostLaunch extends Disposable {
 export interface Confinement {
   /** What this machine does not allow of it, in words for people; empty: nothing is missing. */
   readonly missing: readonly string[];
+  /** Why no host is launched at all; undefined: hosts are. */
+  readonly refusal?: string;
   /** Whether a host can only be launched for a container that is known: none can be started ahead. */
   readonly needsReach: boolean;
   /**

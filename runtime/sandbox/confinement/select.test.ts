@@ -9,6 +9,7 @@ const partly = new Unconfined(CODE, ['without a', 'without b']);
 describe('a confinement that is', () => {
   test('required starts no host where something is missing, and says what', () => {
     const refused = selectConfinement('required', partly, CODE);
+    expect(refused.refusal).toBe('confinement is required in the configuration of the node: without a; without b');
     expect(refused.missing).toEqual(partly.missing);
     expect(() => refused.launch([], 5)).toThrow(
       'no host can be started, as confinement is required in the configuration of the node: without a; without b',

@@ -10,17 +10,16 @@ const NOT_WANTED = 'hosts are not confined: confinement is none in the configura
 /** Starts no host. */
 class Refused implements Confinement {
   readonly missing: readonly string[];
+  readonly refusal: string;
   readonly needsReach = true;
 
   constructor(missing: readonly string[]) {
     this.missing = missing;
+    this.refusal = `confinement is required in the configuration of the node: ${missing.join('; ')}`;
   }
 
   launch(): HostLaunch {
-    throw new WasmletError(
-      'FailedPrecondition',
-      'no host can be started, as confinement is required in the configuration of the node: ' + this.missing.join('; '),
-    );
+    throw new WasmletError('FailedPrecondition', `no host can be started, as ${this.refusal}`);
   }
 }
 
