@@ -30,6 +30,10 @@ describe('a pod is admitted', () => {
     ['with an emptyDir', { volumes: [{ name: 'tmp', emptyDir: {} }] }],
     ['with an httpGet probe', having({ livenessProbe: { httpGet: { port: 80 } } })],
     ['with a sleep hook', having({ lifecycle: { preStop: { sleep: { seconds: 1 } } } })],
+    [
+      'with a stop signal, which wants spec.os beside it',
+      { ...having({ lifecycle: { stopSignal: 'SIGUSR1' } }), os: { name: 'linux' } },
+    ],
     ['that selects this node', { nodeSelector: { 'kubernetes.io/arch': 'wasm' } }],
   ];
   test.each(accepted)('%s', (_name, spec) => {
@@ -61,6 +65,12 @@ describe('a pod is refused, and told what to change,', () => {
       /SYS_ADMIN/,
     ],
     ['for spec.os', { os: { name: 'linux' } }, 'PodOSNotSupported', /^Failed to admit pod as the OS field/],
+    [
+      'for spec.os windows, also with a stop signal',
+      { ...having({ lifecycle: { stopSignal: 'SIGTERM' } }), os: { name: 'windows' } },
+      'PodOSNotSupported',
+      /^Failed to admit pod as the OS field/,
+    ],
     [
       'for a volume that is not offered',
       { volumes: [{ name: 'data', nfs: { path: '/', server: 'x' } }] },

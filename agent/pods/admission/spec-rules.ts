@@ -92,9 +92,14 @@ function osLabel({ pod, node }: AdmissionInput): Refusal | undefined {
   };
 }
 
-/** spec.os can only be linux or windows: a node that runs neither has no pod of either. */
+/**
+ * spec.os can only be linux or windows: a node that runs neither has no pod of either. But the API server takes a
+ * lifecycle.stopSignal only together with it (KEP-4960), and then linux says no more than whose signals are meant.
+ */
 function osField({ pod }: AdmissionInput): Refusal | undefined {
   if (pod.spec?.os === undefined) return undefined;
+  const hasStopSignal = allContainersOf(pod).some(({ lifecycle }) => lifecycle?.stopSignal !== undefined);
+  if (pod.spec.os.name === 'linux' && hasStopSignal) return undefined;
   return {
     reason: 'PodOSNotSupported',
     message: "Failed to admit pod as the OS field doesn't match node OS; this node runs WebAssembly: remove spec.os",

@@ -6,8 +6,8 @@ import type { ThreadData, ThreadMessage } from './thread-main.ts';
 import { Thread, type Call } from './thread.ts';
 
 /**
- * Threads of one guest at once, its first included: each is a thread of the machine with a heap of V8's own, about 2 MB
- * that its container's memory limit pays, and its 64 KiB or more of stack in the guest's memory.
+ * Threads of one guest at once, its first included: each is a thread of the machine with a heap of V8's own, 6 MB that its
+ * container's memory limit pays (measured), so that a guest without a limit takes 384 MB of the node at the most.
  */
 export const MAX_THREADS = 64;
 
