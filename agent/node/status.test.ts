@@ -177,6 +177,14 @@ describe('the status', () => {
     expect(statusChanged(stored, nextStatus(stored, seen(), T2).status)).toBe(false);
   });
 
+  test('declares what it can do, which alone is no reason to write it', () => {
+    const status = at({});
+    expect(status.declaredFeatures).toEqual(['RestartAllContainersOnContainerExits']);
+    const { declaredFeatures: _, ...dropped } = status;
+    expect(statusChanged(dropped, nextStatus(dropped, seen(), T2).status)).toBe(false);
+    expect(statusPatch(dropped, at(dropped)).status).toMatchObject({ declaredFeatures: status.declaredFeatures });
+  });
+
   test('is patched in what changed, with the conditions for their heartbeat', () => {
     const before = at({});
     const after = at(before, seen({ images: [image('a', 1)], internalIPs: ['10.0.0.2'] }));

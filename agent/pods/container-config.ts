@@ -14,13 +14,14 @@ import { containerAnnotations, containerLabels } from './labels.ts';
 import { containerLogPath } from './logs.ts';
 import { milliValue, wholeValue } from './quantity.ts';
 import { linuxSecurityContext } from './security-context.ts';
-import { hostnameOf } from './spec.ts';
 
 export interface ContainerConfigInput {
   readonly pod: Pod;
   readonly container: Container;
   readonly image: Image;
   readonly restartCount: number;
+  /** The value of HOSTNAME. */
+  readonly hostname: string;
   /** From the pod's spec, made by the EnvironmentMaker. */
   readonly envs: readonly { readonly name: string; readonly value: string }[];
   readonly mounts: readonly Mount[];
@@ -49,7 +50,7 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
       args: expandAll(container.args),
       workingDir: container.workingDir ?? '',
       envs: input.envs.map(({ name, value }) => ({ key: name, value })),
-      hostname: hostnameOf(pod),
+      hostname: input.hostname,
       stopSignal: container.lifecycle?.stopSignal,
       reference: container.image ?? '',
     }),

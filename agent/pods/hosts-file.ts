@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Mount } from '../../runtime/service.ts';
 import type { Container, Pod } from '../kube/types.ts';
-import { hostnameOf, identityOf } from './spec.ts';
+import { domainOf, hostnameOf } from './hostname.ts';
 
 const HOSTS_PATH = '/etc/hosts';
 const HOSTS_MODE = 0o644;
@@ -48,13 +48,6 @@ async function hostsFile({ pod, podIPs, clusterDomain }: HostsFileRequest): Prom
   const domain = domainOf(pod, clusterDomain);
   const names = domain === '' ? hostname : `${hostname}.${domain}\t${hostname}`;
   return MANAGED + podIPs.map((ip) => `${ip}\t${names}\n`).join('') + aliasLines(pod);
-}
-
-/** kubelet_pods.go, GeneratePodHostNameAndDomain. */
-function domainOf(pod: Pod, clusterDomain: string): string {
-  const subdomain = pod.spec?.subdomain ?? '';
-  if (subdomain === '' || pod.spec?.hostnameOverride !== undefined) return '';
-  return `${subdomain}.${identityOf(pod).namespace}.svc.${clusterDomain}`;
 }
 
 function aliasLines({ spec }: Pod): string {

@@ -1,28 +1,33 @@
 import type { LinuxPodSandboxConfig, PodSandboxConfig, PortMapping } from '../../runtime/service.ts';
 import type { Pod } from '../kube/types.ts';
+import { ownHostname } from './hostname.ts';
 import { podLabels } from './labels.ts';
 import { podLogDir } from './logs.ts';
 import type { DnsSettings } from './resolv-conf.ts';
-import { containersOf, hostnameOf, identityOf, initContainersOf, isRestartableInit } from './spec.ts';
+import { containersOf, identityOf, initContainersOf, isRestartableInit } from './spec.ts';
 
 /** What a sandbox gets from elsewhere than the pod's spec. */
 export interface SandboxSurroundings {
   readonly podLogsDir: string;
+  readonly clusterDomain: string;
   readonly dnsConfig: DnsSettings;
   /** Undefined: no control groups. */
   readonly linux: LinuxPodSandboxConfig | undefined;
 }
 
-/** @param attempt counts the sandboxes of this pod, from 0 */
+/**
+ * @param attempt counts the sandboxes of this pod, from 0
+ * @throws WasmletError InvalidArgument when the pod's host name is too long
+ */
 export function sandboxConfig(
   pod: Pod,
   attempt: number,
-  { podLogsDir, dnsConfig, linux }: SandboxSurroundings,
+  { podLogsDir, clusterDomain, dnsConfig, linux }: SandboxSurroundings,
 ): PodSandboxConfig {
   const identity = identityOf(pod);
   return {
     metadata: { ...identity, attempt },
-    hostname: hostnameOf(pod),
+    hostname: ownHostname(pod, clusterDomain),
     logDirectory: podLogDir(podLogsDir, identity),
     dnsConfig,
     portMappings: portMappingsOf(pod),

@@ -98,13 +98,6 @@ function listOf(pod: Pod, containerName: string): string {
   return isEphemeral ? 'ephemeralContainers' : 'containers';
 }
 
-/** Truncated to what a Linux host name may have (kubelet_pods.go, GeneratePodHostNameAndDomain). */
-export function hostnameOf(pod: Pod): string {
-  const wanted = pod.spec?.hostnameOverride ?? pod.spec?.hostname ?? '';
-  const hostname = wanted === '' ? identityOf(pod).name : wanted;
-  return hostname.length <= 63 ? hostname : hostname.slice(0, 63).replace(/[-.]+$/, '');
-}
-
 /** Seconds that the pod has to end, at least 1 (pod_workers.go, calculateEffectiveGracePeriod). */
 export function gracePeriodOf(pod: Pod): number {
   const seconds = pod.metadata?.deletionGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 0;

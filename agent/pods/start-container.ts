@@ -9,6 +9,7 @@ import { podIPsOf } from './api-status.ts';
 import { containerConfig, type ContainerConfigInput } from './container-config.ts';
 import type { PodContext } from './context.ts';
 import { guestNetwork } from './guest-network.ts';
+import { ownHostname } from './hostname.ts';
 import { runHook } from './hooks.ts';
 import { attemptFromLogs, legacyLogLink, makeLegacyLink, podLogDir } from './logs.ts';
 import { wholeValue } from './quantity.ts';
@@ -131,6 +132,7 @@ async function gatherConfig(context: PodContext, request: StartRequest, image: I
     container,
     image,
     restartCount,
+    hostname: ownHostname(pod, config.clusterDomain),
     envs: made.envs,
     mounts: [...volumes, ...[hosts, termination].filter((mount) => mount !== undefined)],
     network: guestNetwork(pod, container, { config, hostIPs, ownPorts: context.ownPorts() }),

@@ -30,6 +30,48 @@ const stored = (): PodStatus => api.pods.get('web')?.status ?? {};
 const patches = (): number => api.requestCounts.get('PATCH pods/status') ?? 0;
 const settle = () => writer.drain(AbortSignal.timeout(1000));
 
+describe('the status of a static pod', () => {
+  const annotations = (hash: string) => ({
+    'kubernetes.io/config.source': 'file',
+    'kubernetes.io/config.hash': hash,
+    'kubernetes.io/config.mirror': hash,
+  });
+  const shown = (uid: string): Pod =>
+    makePod({}, { metadata: { name: 'web-node-1', uid, annotations: annotations('s') } });
+  const own = (): Pod => shown('s');
+  const phase = () => api.pods.get('web-node-1')?.status?.phase;
+
+  test('is written to its mirror, and to the next one when that is gone', async () => {
+    writer.set(own(), { phase: 'Running' });
+    await settle();
+    expect(patches()).toBe(0);
+    writer.observeMirror('s', api.add(shown('mirror-1')));
+    await settle();
+    expect(phase()).toBe('Running');
+    api.removeNow('web-node-1');
+    writer.observeMirror('s', undefined);
+    writer.set(own(), { phase: 'Running', message: 'on' });
+    await settle();
+    writer.observeMirror('s', api.add(shown('mirror-2')));
+    await settle();
+    expect(api.pods.get('web-node-1')?.status).toMatchObject({ phase: 'Running', message: 'on' });
+  });
+
+  test('that has finished deletes nothing, and keeps its phase', async () => {
+    writer.observeMirror('s', api.add(shown('mirror-1')));
+    writer.set(own(), { phase: 'Running' });
+    writer.observeMirror('s', api.pods.get('web-node-1'));
+    mayRun = false;
+    writer.finish(own());
+    await settle();
+    api.markDeleted('web-node-1', 30);
+    writer.observeMirror('s', api.pods.get('web-node-1'));
+    await settle();
+    expect(phase()).toBe('Running');
+    expect(api.requestCounts.get('DELETE pods')).toBeUndefined();
+  });
+});
+
 describe('a status', () => {
   test('is sent once, though it is set again and again', async () => {
     for (let i = 0; i < 3; i++) writer.set(pod, { phase: 'Running' });
@@ -136,6 +178,17 @@ describe('a deleted pod', () => {
     writer.finish(deleted);
     await vi.waitFor(() => expect(api.pods.size).toBe(0));
     expect(api.phases).toEqual(['Running', 'Failed']);
+  });
+
+  test('that had finished before is left to the API server where that deletes it itself', async () => {
+    mayRun = false;
+    writer.set(pod, { phase: 'Succeeded' });
+    writer.finish(pod);
+    await settle();
+    api.markDeleted('web', 0);
+    writer.observe(api.pods.get('web') ?? pod);
+    await settle();
+    expect(api.requestCounts.get('DELETE pods')).toBeUndefined();
   });
 
   test('that had finished before goes when its deletion is seen', async () => {

@@ -119,9 +119,10 @@ async function createSandbox(
 ): Promise<PodRuntimeStatus | (SyncResult & { failure: NonNullable<SyncResult['failure']> })> {
   try {
     const handler = context.runtimeHandlerOf(pod);
-    const { podLogsDir } = context.config;
+    const { podLogsDir, clusterDomain } = context.config;
     const config = sandboxConfig(pod, attempt, {
       podLogsDir,
+      clusterDomain,
       dnsConfig: await podDns(context, pod),
       linux: podCgroup(pod, context.config),
     });

@@ -59,6 +59,14 @@ export const DIFFERENCES: readonly ListedDifference[] = [
     why: 'as above: when the kubelet shows the back-off it is about to restart the container, which the deletion then finds running',
   },
   {
+    byChance: true,
+    cases: /^hostname-fqdn-too-long$/,
+    field: /^events of Pod pod$/,
+    kubelet: /FailedCreatePodSandBox/,
+    ours: /FailedCreatePodSandBox.*\(again and again\)/,
+    why: 'a kubelet tries again after ten seconds or more, we after one at first',
+  },
+  {
     cases: /^refused-os$/,
     field: /phase$|end\.message$|^events/,
     kubelet: /node OS"?$/,
