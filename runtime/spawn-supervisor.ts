@@ -69,7 +69,8 @@ function spawnDetached(args: string[], root: string, logPath: string): StartedSu
   const result: StartedSupervisor = { state: 'running' };
   const log = openSync(logPath, 'a', 0o600);
   try {
-    const child = spawn(process.execPath, args, {
+    // node:ffi says of itself that it is experimental.
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args], {
       // Tells whose it is in /proc/PID/cwd, where several nodes share a machine.
       cwd: root,
       detached: true,
