@@ -1,4 +1,5 @@
 import { webAssembly } from '../../runtime/engine/interpreter/api.ts';
+import { rewritten } from './rewritten.ts';
 
 /** What a test needs of an engine: the shape of the JavaScript API, so that any engine can stand in for V8's. */
 export interface SpecEngine {
@@ -28,4 +29,4 @@ function pick(api: Omit<SpecEngine, 'name'>): Omit<SpecEngine, 'name'> {
 const interpreter: SpecEngine = { name: 'interpreter', ...pick(webAssembly()) };
 
 /** The engines that the suite is run on. */
-export const ENGINES: readonly SpecEngine[] = [v8, interpreter];
+export const ENGINES: readonly SpecEngine[] = [v8, interpreter, rewritten(v8)];
