@@ -6,7 +6,7 @@ import { silentLogger } from '../../../base/log.ts';
 import type { ImageService } from '../../../images/service.ts';
 import { configSchema } from '../../config/schema.ts';
 import type { Node } from '../../kube/types.ts';
-import { createPodManager } from '../manager.ts';
+import { createPodManager, type PodManager } from '../manager.ts';
 import { FakeApi } from '../testing/fake-api.ts';
 import { FakeRuntime } from '../testing/fake-runtime.ts';
 import { image, makeNode, makePod } from '../testing/fixtures.ts';
@@ -21,6 +21,7 @@ let runtime: FakeRuntime;
 let stop: AbortController;
 let node: Node | undefined;
 let running: Promise<void>;
+let manager: PodManager | undefined;
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'wasmlet-static-'));
@@ -41,7 +42,7 @@ afterEach(async () => {
 
 function start(): void {
   const images: Partial<ImageService> = { imageStatus: () => Promise.resolve(image) };
-  const manager = createPodManager({
+  manager = createPodManager({
     config: configSchema.parse({
       nodeName: 'node-1',
       rootDir: join(root, 'state'),
@@ -151,6 +152,21 @@ test('a manifest that comes back before its pod has ended starts it anew', async
   await write('one');
   await until(() => expect(startsOf('app')).toBe(2));
   await untilShown();
+});
+
+test('an agent that is started anew takes over the pod that runs, and its mirror', async () => {
+  await write('one');
+  start();
+  await untilShown();
+  stop.abort();
+  await running;
+  stop = new AbortController();
+  start();
+  await until(() => expect(manager?.pod('default', NAME)?.status?.phase).toBe('Running'));
+  await removeManifest();
+  await until(() => expect(mirror()).toBeUndefined());
+  expect(api.requestCounts.get('POST pods')).toBe(1);
+  expect(startsOf('app')).toBe(1);
 });
 
 test('a mirror without a static pod is deleted', async () => {
