@@ -1,7 +1,10 @@
 import { fileURLToPath } from 'node:url';
-import { deflateRawSync } from 'node:zlib';
+import { brotliCompressSync } from 'node:zlib';
 import { build } from 'esbuild';
 import type { Plugin } from 'esbuild';
+import { keyOf } from '../runtime/engine/interpreter/core/core.ts';
+import { emitCore } from '../runtime/engine/interpreter/core/emit.ts';
+import { InstructionSet } from '../runtime/engine/interpreter/core/operations.ts';
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
@@ -19,7 +22,7 @@ export const packedInterpreter: Plugin = {
   setup: (host) => {
     host.onResolve({ filter: /\/interpreter\/engine\.ts$/ }, () => ({ path: 'interpreter', namespace: 'packed' }));
     host.onLoad({ filter: /.*/, namespace: 'packed' }, async () => ({
-      contents: loader(deflateRawSync(await bundleApart(INTERPRETER)).toString('base64')),
+      contents: loader(brotliCompressSync(await bundleApart(INTERPRETER)).toString('base64')),
       resolveDir: at('.'),
       loader: 'js',
     }));
@@ -37,7 +40,7 @@ async function bundleApart(entry: string): Promise<string> {
     legalComments: 'none',
     minify: true,
     keepNames: true,
-    plugins: [sharedModules],
+    plugins: [sharedModules, prebuiltCore],
   });
   return outputFiles[0]?.text ?? '';
 }
@@ -53,13 +56,28 @@ const sharedModules: Plugin = {
   },
 };
 
+/** One memory with addresses of 32 bits that no threads share: what nearly all guests have. */
+const COMMON_SHAPE = [{ is64: false, shared: false }];
+
+const prebuiltCore: Plugin = {
+  name: 'prebuilt-core',
+  setup: (bundle) => {
+    bundle.onLoad({ filter: /\/core\/prebuilt\.ts$/ }, () => {
+      const core = emitCore(new InstructionSet(COMMON_SHAPE), COMMON_SHAPE);
+      // Hexadecimal is packed to less than Base64, in which the same bytes look different.
+      const prebuilt = { [keyOf(COMMON_SHAPE)]: Buffer.from(core).toString('hex') };
+      return { contents: `export const PREBUILT = ${JSON.stringify(prebuilt)};`, loader: 'js' };
+    });
+  },
+};
+
 /** The module that unpacks and loads. */
 const loader = (packed: string): string => `
 ${SHARED.map((name, index) => `import * as shared${index} from './${name}';`).join('\n')}
 const shared = { ${SHARED.map((name, index) => `'${name}': shared${index}`).join(', ')} };
-const { inflateRawSync } = process.getBuiltinModule('node:zlib');
+const { brotliDecompressSync } = process.getBuiltinModule('node:zlib');
 const { compileFunction } = process.getBuiltinModule('node:vm');
-const source = inflateRawSync(Buffer.from('${packed}', 'base64')).toString();
+const source = brotliDecompressSync(Buffer.from('${packed}', 'base64')).toString();
 const module = { exports: {} };
 compileFunction(source, ['module', 'exports', 'require'])(
   module,
