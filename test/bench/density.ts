@@ -22,11 +22,22 @@ export const density: Benchmark = {
     const deadline = AbortSignal.timeout(RUNNING_TIMEOUT_MS);
     const began = performance.now();
     const running = new Set<string>();
+    /** However long that takes on a busy machine. */
+    const run = async (name: string): Promise<void> => {
+      for (let isOver = false; !isOver;) {
+        try {
+          await pods.until(name, isRunning);
+          running.add(name);
+          isOver = true;
+        } catch (error) {
+          if (deadline.aborted || /"phase":"Failed"/.test(messageOf(error))) throw error;
+        }
+      }
+    };
     for (let first = 0; first < PODS && !deadline.aborted; first += AT_ONCE) {
       const batch = names.slice(first, first + AT_ONCE);
       await Promise.all(batch.map((name) => stage.create(stage.pod({ name, image, spec: SHARED }))));
-      const started = batch.map((name) => pods.until(name, isRunning).then(() => running.add(name)));
-      const failures = (await Promise.allSettled(started)).filter(({ status }) => status === 'rejected');
+      const failures = (await Promise.allSettled(batch.map(run))).filter(({ status }) => status === 'rejected');
       if (running.size % 500 < AT_ONCE) {
         const [taken, seconds] = [before - (await memoryAvailable()), (performance.now() - began) / 1000];
         report(`${running.size} pods run after ${seconds.toFixed(0)} s; all in all they took ${taken.toFixed(0)} MiB`);
@@ -38,7 +49,9 @@ export const density: Benchmark = {
       }
     }
     const value = running.size;
-    await Promise.all([...running].map((name) => stage.deleteNow(name)));
+    for (let first = 0; first < names.length; first += AT_ONCE) {
+      await Promise.allSettled(names.slice(first, first + AT_ONCE).map((name) => stage.deleteNow(name)));
+    }
     return [{ name: 'density.pods', value }];
   },
 };
