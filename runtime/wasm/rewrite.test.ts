@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { buildGuest, whyNoGuest } from '../../test/support/guests.ts';
 import { wat } from '../engine/v8/test-wat.ts';
 import { decodeModule } from './decode.ts';
+import { encodeModule, u32 } from './encode.ts';
 import { InstructionReader } from './instructions.ts';
+import { LIMITS } from './limits.ts';
+import { opcodeByName } from './opcodes.ts';
 import { originalOffset, PRIVATE, rewriteForPreemption } from './rewrite.ts';
 import { rewrittenGuest } from './rewrite/test-guest.ts';
 
@@ -209,6 +212,22 @@ test.each([
 ])('%s has a host of its own: %s', (text, reason) => {
   const rewritten = rewriteForPreemption(wat(text));
   expect(rewritten).toMatchObject({ shareable: false, reason: expect.stringContaining(reason) as string });
+});
+
+test('so has one with a function that is as long as V8 allows: there is no room for checks', () => {
+  const body = Buffer.alloc(LIMITS.functionBytes, opcodeByName('nop').code);
+  body[0] = 0;
+  body[body.length - 1] = opcodeByName('end').code;
+  const bytes = encodeModule([
+    [1, [1, 0x60, 0, 0]],
+    [3, [1, 0]],
+    [10, Buffer.concat([Buffer.from([1, ...u32(body.length)]), body])],
+  ]);
+  expect(WebAssembly.validate(bytes)).toBe(true);
+  expect(rewriteForPreemption(bytes)).toMatchObject({
+    shareable: false,
+    reason: expect.stringContaining("V8's limits") as string,
+  });
 });
 
 test('a module that is invalid stays refused, also where the pass would make it valid', () => {

@@ -51,6 +51,9 @@ export type Rewriting =
       readonly reason: string;
     };
 
+/** The one way in which what is added makes a valid module invalid. */
+const TOO_LARGE = "the module is at one of V8's limits (functions, bytes of a function, exports): checks do not fit";
+
 /**
  * Rewrites a module so that it can share a host process.
  * @throws ModuleError when the bytes are no valid module (code InvalidArgument)
@@ -60,9 +63,11 @@ export function rewriteForPreemption(bytes: Uint8Array<ArrayBuffer>): Rewriting 
   if ('reason' in module) return module;
   const reason = whyNotShareable(module);
   if (reason !== undefined) return { shareable: false, reason };
+  const rewritten = assemble(module, analyse(module));
+  if (!WebAssembly.validate(rewritten)) return { shareable: false, reason: TOO_LARGE };
   return {
     shareable: true,
-    bytes: assemble(module, analyse(module)),
+    bytes: rewritten,
     memories: module.memories.map(({ type }) => type),
     tables: module.tables.map(({ type }) => type),
   };
