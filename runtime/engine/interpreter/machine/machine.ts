@@ -45,8 +45,10 @@ export class Machine {
   gas = 0;
   /** Whose code runs. */
   #instance: Instance | undefined;
-  /** Set by breakpoints: the instructions that they stand in place of, by address. */
+  /** The opcodes that breakpoints stand in place of, by address (inspect.ts). */
   readonly breakpoints = new Map<number, number>();
+  /** The breakpoint at which the machine stands still: it goes on with the instruction there. */
+  #stoppedAt = -1;
 
   constructor(store: Store) {
     this.store = store;
@@ -94,6 +96,8 @@ export class Machine {
    * @throws GuestTrap, and what a function of the host threw
    */
   resume(): Pause {
+    const stepped = this.#stoppedAt === this.pc ? this.#stepOver() : undefined;
+    if (stepped !== undefined) return stepped;
     for (;;) {
       const pause = this.gas < 0 ? this.#refuel() : this.#run(false);
       if (pause !== undefined) return pause;
@@ -154,6 +158,20 @@ export class Machine {
     return left === LEFT.system ? this.#system() : undefined;
   }
 
+  /** The instruction that a breakpoint stands in place of. */
+  #stepOver(): Pause | undefined {
+    const { store, pc } = this;
+    const opcode = this.breakpoints.get(pc);
+    this.#stoppedAt = -1;
+    if (opcode === undefined) return undefined;
+    store.state.view.setUint16(pc, opcode, true);
+    try {
+      return this.#run(true);
+    } finally {
+      store.state.view.setUint16(pc, this.instance.instructions.code('break'), true);
+    }
+  }
+
   /** A trap of the core's is the guest's, at the instruction that the core has noted. */
   #coreTrap(error: unknown): unknown {
     if (!(error instanceof WebAssembly.RuntimeError)) return error;
@@ -200,6 +218,7 @@ export class Machine {
       case 'host':
         return this.host.call(operands.u32('record'), operands.size);
       case 'break':
+        this.#stoppedAt = this.pc;
         return BREAKPOINT;
       default:
         throw new RangeError(`JavaScript has no instruction ${name}`);

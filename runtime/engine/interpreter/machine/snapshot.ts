@@ -48,6 +48,9 @@ const refused = (why: string): WasmletError =>
 export function saveMachine(machine: Machine, instance: Instance, user: unknown): Uint8Array<ArrayBuffer> {
   const { store } = machine;
   if (machine.host.waits) throw new WasmletError('FailedPrecondition', 'a guest that waits for the host is not saved');
+  if (machine.breakpoints.size > 0) {
+    throw new WasmletError('FailedPrecondition', 'a guest with breakpoints is not saved: remove them before');
+  }
   if (store.references.size > 0) {
     throw new WasmletError('FailedPrecondition', 'a guest that holds references to the host is not saved');
   }
