@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import wabt from 'wabt';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildGuest } from '../test/support/guests.ts';
 import { MAX_THREADS } from './engine/v8/threads/thread-group.ts';
 import { TestRuntime, until } from './test-runtime.ts';
 
@@ -95,6 +96,19 @@ test('the threads of a guest share its memory, and wait for one another', async 
       (call $join (i32.const 3))
       (call $print (i32.atomic.load (i32.const 4))))`;
   expect(await result(threaded(counts))).toEqual({ exitCode: 0, message: '', output: '1\n2\n3\n60000\n' });
+});
+
+test('a program that clang and its linker have made for threads', { timeout: 300_000 }, async () => {
+  const program = { userSpecifiedImage: 'threads', imageRef: 'sha256:0', module: await buildGuest('threads-c') };
+  const { container } = await runtime.run('(module)', { image: program });
+  expect(await runtime.exited(container)).toMatchObject({ exitCode: 0 });
+  expect(await runtime.output(container)).toBe('sum 4000000\n');
+  const trapped = await runtime.run('(module)', { image: program, args: ['threads', 'trap'] });
+  const { exitCode, message } = await runtime.exited(trapped.container);
+  expect(exitCode).toBe(134);
+  expect(message).toMatch(
+    /^unreachable \(in thread 4\)\n {4}at work \(threads\.c:\d+.*\n {4}at thread_main \(threads\.c/,
+  );
 });
 
 test('a start function runs in each thread, before its entry', async () => {

@@ -24,6 +24,8 @@ const GUESTS = {
   trap: ['c', 'c/trap.c'],
   'trap-dwarf4': ['c-dwarf4', 'c/trap.c'],
   'trap-dwarf5': ['c-dwarf5', 'c/trap.c'],
+  /** `[trap]`: adds up in four threads, 'sum 4000000'; or one of them traps in work. */
+  'threads-c': ['c-threads', 'c/threads.c'],
   /** `PATH...`: prints files, lists folders. */
   cat: ['c', 'c/cat.c'],
   /** Prints NAME=value lines. */

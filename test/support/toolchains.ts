@@ -174,6 +174,10 @@ export const TOOLCHAINS = {
   c: clang(),
   'c-dwarf4': clang('-gdwarf-4'),
   'c-dwarf5': clang('-gdwarf-5'),
+  'c-threads': clang(
+    ...['-g', '-nostdlib', '-matomics', '-mbulk-memory', '-Wl,--shared-memory', '-Wl,--import-memory'],
+    ...['-Wl,--export-memory', '-Wl,--max-memory=1048576'],
+  ),
   'zig-c': zigClang('cc'),
   // WASI has no exceptions: their library is for programs that throw none.
   'zig-c++': zigClang('c++', '-std=c++20', '-fno-exceptions'),
