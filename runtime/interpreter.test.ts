@@ -40,6 +40,16 @@ describe('a container in the interpreter', () => {
     expect(await runtime.exited(container)).toMatchObject({ exitCode: 137 });
   });
 
+  test('tells how much it has computed', async () => {
+    const { container } = await run(SPINS);
+    const fuel = async () => (await runtime.service.listContainerStats({ id: container }))[0]?.fuelUsed ?? 0;
+    await until(async () => (await fuel()) > 10_000_000);
+    const { container: other } = await runtime.run(SPINS);
+    expect((await runtime.service.listContainerStats({ id: other }))[0]).not.toHaveProperty('fuelUsed');
+    await runtime.service.stopContainer(container, 0);
+    await runtime.service.stopContainer(other, 0);
+  });
+
   test('that sleeps is stopped', async () => {
     const { container } = await run(SLEEPS);
     await runtime.service.stopContainer(container, 10);

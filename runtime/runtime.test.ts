@@ -186,7 +186,7 @@ describe('the service', () => {
       ['HostsConfined', expect.any(Boolean)],
       ['ControlGroupsReady', findLayout() !== undefined],
     ]);
-    expect(runtimeHandlers.map(({ name }) => name)).toEqual(['', 'wasm', 'wasm-shared']);
+    expect(runtimeHandlers.map(({ name }) => name)).toEqual(['', 'wasm', 'wasm-shared', 'wasm-interpreter']);
   });
 
   test('gives a repeated request the answer of the first, and refuses another under the same name', async () => {

@@ -164,6 +164,7 @@ export const containerStats: z.ZodType<ContainerStats> = z.object({
   cpuUsageCoreNanoSeconds: z.number(),
   memoryWorkingSetBytes: z.number(),
   writableLayer: z.object({ usedBytes: bytes, inodesUsed: count }).exactOptional(),
+  fuelUsed: count.exactOptional(),
 });
 
 export const containerEvent: z.ZodType<ContainerEvent> = z.object({

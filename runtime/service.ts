@@ -238,6 +238,8 @@ export interface ContainerStats {
   readonly memoryWorkingSetBytes: number;
   /** CRI's writable_layer: what the guest has stored beyond its image; not older than ten seconds. */
   readonly writableLayer?: { readonly usedBytes: number; readonly inodesUsed: number };
+  /** Instructions of WebAssembly since the container's start, where its engine counts them; not older than a second. */
+  readonly fuelUsed?: number;
 }
 
 /** CRI's GetContainerEvents: something about a container or sandbox changed; ask for its status. */

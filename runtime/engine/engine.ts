@@ -30,6 +30,11 @@ export interface Guest {
    * @throws GuestTrap; and whatever a host function threw (an exit), unchanged
    */
   run(exportName: string): Promise<void>;
+  /**
+   * Of an engine that counts what a guest computes: `report` gets the fuel used so far, now and then (at the most once a
+   * second) and when a run ends.
+   */
+  watchFuel?(report: (used: number) => void): void;
 }
 
 export interface CompiledModule {

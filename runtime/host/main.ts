@@ -3,6 +3,7 @@ import { receiveRequest, tell } from './channel.ts';
 import { runCommand } from './command.ts';
 import { START_ERROR_EXIT_CODE, writeExit } from './exit-record.ts';
 import type { ContainerExit } from './exit-record.ts';
+import { FuelFile } from './fuel-file.ts';
 import { asHost } from './guest-identity.ts';
 import { loadGuest, runGuest } from './guest.ts';
 import { LogWriter } from './log-writer.ts';
@@ -34,6 +35,8 @@ async function run(start: HostStart): Promise<ContainerExit> {
     return startError(messageOf(error));
   }
   using guest = loaded;
+  using fuel = new FuelFile(start.directory);
+  guest.guest.watchFuel?.((used) => fuel.write(used));
   tell({ v: HOST_PROTOCOL_VERSION, type: 'started', startedAt: timeNow() });
   return await runGuest(guest, log);
 }

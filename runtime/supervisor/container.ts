@@ -7,6 +7,7 @@ import { writeRecord } from '../../base/record.ts';
 import { START_ERROR_EXIT_CODE, writeExit } from '../host/exit-record.ts';
 import type { ContainerExit } from '../host/exit-record.ts';
 import type { GuestStart, HostAnswer, HostStart } from '../host/protocol.ts';
+import { readFuel } from '../host/fuel-file.ts';
 import { timeNow } from '../host/timestamp.ts';
 import { DEFAULT_STOP_SIGNAL } from '../stop-signal.ts';
 import type {
@@ -301,6 +302,11 @@ export class ContainerEntry {
     });
     if (exitCode === KILLED_EXIT_CODE && this.host) await this.#limits.noteCommandKilled();
     return exitCode;
+  }
+
+  /** Instructions that the guest has used, where its engine counts them. */
+  get fuelUsed(): number | undefined {
+    return this.owner.engine === 'interpreter' ? readFuel(hostStatePath(this.directory)) : undefined;
   }
 
   /** CPU and memory of the container's process and of the commands in it; undefined while it does not run. */

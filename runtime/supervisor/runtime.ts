@@ -231,7 +231,9 @@ export class Runtime {
         const { metadata, labels } = entry.config;
         if (!usage) return undefined;
         const writableLayer = await entry.writableLayer.usage();
-        return { id: entry.id, metadata, labels, timestamp: timeNow(), ...usage, writableLayer };
+        const { fuelUsed } = entry;
+        const fuel = fuelUsed === undefined ? {} : { fuelUsed };
+        return { id: entry.id, metadata, labels, timestamp: timeNow(), ...usage, writableLayer, ...fuel };
       }),
     );
     return stats.filter((entry) => entry !== undefined);

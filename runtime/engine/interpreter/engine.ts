@@ -6,8 +6,11 @@ import type { CompiledModule, Engine, Guest, GuestMemory, HostFunction, HostImpo
 import { missingImports, noSuchExport } from '../v8/imports.ts';
 import { Instance, NO_IMPORTS } from './machine/instance.ts';
 import { invokeAsync } from './machine/invoke.ts';
-import { Machine } from './machine/machine.ts';
+import { Machine, type Pause } from './machine/machine.ts';
 import { Store } from './machine/store.ts';
+
+/** Between two reports of the fuel that a guest has used. */
+const REPORT_MS = 1000;
 
 const NO_MEMORY: GuestMemory = { buffer: new ArrayBuffer(0) };
 
@@ -65,6 +68,10 @@ export class InterpretedGuest implements Guest {
   readonly machine: Machine;
   readonly #compiled: CompiledModule;
   #started = false;
+  #report: ((used: number) => void) | undefined;
+  #reportedAt = -Infinity;
+  /** Tells of what was used since the last report, when the guest waits and the event loop is free. */
+  #lateReport: NodeJS.Timeout | undefined;
 
   constructor(compiled: CompiledModule, instance: Instance, machine: Machine) {
     this.instance = instance;
@@ -88,8 +95,32 @@ export class InterpretedGuest implements Guest {
     await this.#call(exported.index);
   }
 
+  watchFuel(report: (used: number) => void): void {
+    this.#report = report;
+  }
+
   async #call(index: number): Promise<void> {
-    await invokeAsync(this.machine, this.instance.function(index), []);
+    try {
+      await invokeAsync(this.machine, this.instance.function(index), [], { paused: ({ kind }) => this.#paused(kind) });
+    } finally {
+      clearTimeout(this.#lateReport);
+      this.#report?.(this.machine.fuelUsed);
+    }
+  }
+
+  /** Between slices, and when the guest waits: at the most once in REPORT_MS. */
+  #paused(kind: Pause['kind']): undefined {
+    if (this.#report === undefined) return;
+    const due = this.#reportedAt + REPORT_MS - performance.now();
+    if (due <= 0) this.#reportNow();
+    else if (kind === 'host') this.#lateReport ??= setTimeout(() => this.#reportNow(), due).unref();
+  }
+
+  #reportNow(): void {
+    clearTimeout(this.#lateReport);
+    this.#lateReport = undefined;
+    this.#reportedAt = performance.now();
+    this.#report?.(this.machine.fuelUsed);
   }
 }
 
