@@ -118,6 +118,19 @@ describe('what would take time or memory without measure is refused at once', ()
     expect(performance.now() - begun).toBeLessThan(1_000);
   });
 
+  test('20,000 functions with 50,000 locals each take no more than their bytes', () => {
+    const functions = 20_000;
+    const one = [1, ...u32(50_000), 0x7f, 0x20, ...u32(49_999), 0x1a, 0x0b];
+    const bytes = encodeModule([
+      [1, [1, 0x60, 0, 0]],
+      [3, Buffer.concat([Buffer.from(u32(functions)), Buffer.alloc(functions)])],
+      [10, Buffer.from(u32(functions).concat(Array.from({ length: functions }, () => [one.length, ...one]).flat()))],
+    ]);
+    const begun = process.cpuUsage();
+    expect(verdict(bytes)).toBe('valid');
+    expect(process.cpuUsage(begun).user).toBeLessThan(2_000_000);
+  });
+
   test('a cycle of 20,000 functions is followed without recursion', () => {
     const functions = 20_000;
     const callNext = (index: number): number[] => {

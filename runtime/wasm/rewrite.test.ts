@@ -214,6 +214,13 @@ test.each([
   expect(rewritten).toMatchObject({ shareable: false, reason: expect.stringContaining(reason) as string });
 });
 
+test('so has one with garbage collection, which is refused by name', () => {
+  expect(rewriteForPreemption(encodeModule([[1, [1, 0x5f, 0]]]))).toEqual({
+    shareable: false,
+    reason: 'the module cannot be rewritten: garbage collection (struct type) is not supported',
+  });
+});
+
 test('so has one with a function that is as long as V8 allows: there is no room for checks', () => {
   const body = Buffer.alloc(LIMITS.functionBytes, opcodeByName('nop').code);
   body[0] = 0;

@@ -1,7 +1,8 @@
 import { decodeModule } from './decode.ts';
 import type { FunctionBody, Module } from './module.ts';
-import { CodeValidator, localTypes } from './validate/code.ts';
+import { CodeValidator } from './validate/code.ts';
 import { ModuleContext } from './validate/context.ts';
+import { Locals } from './validate/locals.ts';
 import { declaredFunctions, validateDefinitions } from './validate/definitions.ts';
 
 /**
@@ -22,7 +23,7 @@ function validateFunction(context: ModuleContext, index: number, body: FunctionB
   const type = context.functionType(index, body.start);
   for (const { type: local } of body.locals) context.checkValueType(local, body.localsStart);
   const code = { start: body.codeStart, end: body.end };
-  new CodeValidator(context, code, localTypes(type, body), type.parameters.length, type.results).run(undefined);
+  new CodeValidator(context, code, Locals.of(type, body), type.results).run(undefined);
 }
 
 /**

@@ -40,7 +40,8 @@ export function assemble(module: Module, analysis: Analysis): Uint8Array<ArrayBu
     // An export now: PRIVATE.start.
     [SECTION.start, undefined],
   ]);
-  const offsetsSection: EncodedSection = [SECTION.custom, [...encodeName(OFFSETS_SECTION), ...offsets.encode()]];
+  const origin = Buffer.concat([Buffer.from(encodeName(OFFSETS_SECTION)), offsets.encode()]);
+  const offsetsSection: EncodedSection = [SECTION.custom, origin];
   return encodeModule([...withHints(inOrder(module, changed), hints.encode()), offsetsSection]);
 }
 

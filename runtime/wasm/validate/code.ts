@@ -1,9 +1,10 @@
 import { InstructionReader } from '../instructions.ts';
 import { invalid, malformed, unsupported } from '../module-error.ts';
-import type { Expression, FunctionBody } from '../module.ts';
+import type { Expression } from '../module.ts';
 import { ADDRESS, type Opcode } from '../opcodes/opcode.ts';
-import { type FunctionType, isNullable, isRef, type ValueType } from '../types.ts';
+import type { FunctionType, ValueType } from '../types.ts';
 import { addressOf, type ModuleContext } from './context.ts';
+import type { Locals } from './locals.ts';
 import { RULES } from './rules.ts';
 import { ValidationStack } from './stack.ts';
 
@@ -15,27 +16,16 @@ export class CodeValidator {
   readonly context: ModuleContext;
   readonly reader: InstructionReader;
   readonly stack: ValidationStack;
-  readonly locals: readonly ValueType[];
+  readonly locals: Locals;
   /** Results of the function, for return. */
   readonly results: readonly ValueType[];
-  /** Whether a local has a value, by index; those that begin with a default always do. */
-  readonly #hasValue: boolean[];
-  /** Locals that got their first value, in order. */
-  readonly #initialised: number[] = [];
 
-  constructor(
-    context: ModuleContext,
-    { start, end }: Expression,
-    locals: readonly ValueType[],
-    parameters: number,
-    results: readonly ValueType[],
-  ) {
+  constructor(context: ModuleContext, { start, end }: Expression, locals: Locals, results: readonly ValueType[]) {
     this.context = context;
     this.reader = new InstructionReader(context.module.bytes, start, end);
     this.stack = new ValidationStack(context.types);
     this.locals = locals;
     this.results = results;
-    this.#hasValue = locals.map((type, index) => index < parameters || !isRef(type) || isNullable(type));
     this.enter('function', [], results);
   }
 
@@ -120,13 +110,13 @@ export class CodeValidator {
     parameters: readonly ValueType[],
     results: readonly ValueType[],
   ): void {
-    this.stack.enter(kind, parameters, results, this.#initialised.length);
+    this.stack.enter(kind, parameters, results, this.locals.given);
   }
 
   /** Closes a block: what was initialised only within it is not, afterwards. */
   leave(): ReturnType<ValidationStack['leave']> {
     const frame = this.stack.leave();
-    while (this.#initialised.length > frame.initialised) this.#hasValue[this.#initialised.pop() ?? -1] = false;
+    this.locals.forget(frame.initialised);
     return frame;
   }
 
@@ -139,21 +129,10 @@ export class CodeValidator {
     return { parameters: [], results: [blockType.result] };
   }
 
+  /** The type of the local that the instruction names. */
   local(): ValueType {
     const { index, start } = this.reader;
-    return this.locals[index] ?? invalid('unknown local', start, String(index));
-  }
-
-  initialise(): void {
-    const { index } = this.reader;
-    if (this.#hasValue[index] === true) return;
-    this.#hasValue[index] = true;
-    this.#initialised.push(index);
-  }
-
-  requireInitialised(): void {
-    const { index, start } = this.reader;
-    if (this.#hasValue[index] !== true) invalid('uninitialized local', start, String(index));
+    return this.locals.typeOf(index) ?? invalid('unknown local', start, String(index));
   }
 }
 
@@ -161,11 +140,4 @@ const NOTHING: FunctionType = { parameters: [], results: [] };
 
 function withAddress(types: readonly ValueType[], address: ValueType): readonly ValueType[] {
   return types.includes(ADDRESS) ? types.map((type) => (type === ADDRESS ? address : type)) : types;
-}
-
-/** All locals of a function, parameters first. */
-export function localTypes({ parameters }: FunctionType, { locals }: FunctionBody): ValueType[] {
-  const types = [...parameters];
-  for (const { count, type } of locals) for (let left = count; left > 0; left--) types.push(type);
-  return types;
 }

@@ -6,6 +6,7 @@ import type { Opcode } from '../opcodes/opcode.ts';
 import type { ValueType } from '../types.ts';
 import { CodeValidator } from './code.ts';
 import type { ModuleContext } from './context.ts';
+import { Locals } from './locals.ts';
 
 const code = (name: string): number => opcodeByName(name).code;
 const GLOBAL_GET = code('global.get');
@@ -18,6 +19,8 @@ const CONSTANT = new Set(
   ].map(code),
 );
 
+const NO_LOCALS = new Locals([], []);
+
 /**
  * That an expression is constant and gives one value of the type.
  * @param globals how many globals it may read: those before it
@@ -28,7 +31,9 @@ export function validateConstant(
   type: ValueType,
   globals: number,
 ): void {
-  new CodeValidator(context, expression, [], 0, [type]).run((code, opcode) => requireConstant(code, opcode, globals));
+  new CodeValidator(context, expression, NO_LOCALS, [type]).run((code, opcode) =>
+    requireConstant(code, opcode, globals),
+  );
 }
 
 function requireConstant({ reader, context }: CodeValidator, { code, name }: Opcode, globals: number): void {

@@ -19,18 +19,20 @@ export const VARIABLE_RULES: Rules = {
   },
   'local.get': (code) => {
     const type = code.local();
-    code.requireInitialised();
+    const { index, start } = code.reader;
+    if (!code.locals.hasValue(index, type)) invalid('uninitialized local', start, String(index));
     code.stack.push(type);
   },
   'local.set': (code) => {
-    code.stack.pop(code.local());
-    code.initialise();
+    const type = code.local();
+    code.stack.pop(type);
+    code.locals.give(code.reader.index, type);
   },
   'local.tee': (code) => {
     const type = code.local();
     code.stack.pop(type);
     code.stack.push(type);
-    code.initialise();
+    code.locals.give(code.reader.index, type);
   },
   'global.get': ({ context, reader, stack }) => {
     stack.push(context.global(reader.index, reader.start).type);
