@@ -7,7 +7,7 @@ import { type Code, instructionAt } from './code.ts';
 import { framesFrom } from './frames.ts';
 import type { Machine } from './machine.ts';
 import type { Operands } from './operands.ts';
-import type { GuestException } from './store.ts';
+import type { GuestException } from './exception-table.ts';
 
 const UNCAUGHT = 'exception that the guest did not catch';
 
@@ -31,7 +31,7 @@ function throwTag(machine: Machine, operands: Operands): void {
 }
 
 function throwReference(machine: Machine, operands: Operands): void {
-  const exception = machine.store.exceptions[operands.value('a')];
+  const exception = machine.store.exceptions.get(operands.value('a'));
   if (exception === undefined) throw machine.trap(NULL_TRAP);
   unwind(machine, exception);
 }

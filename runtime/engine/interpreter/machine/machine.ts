@@ -1,14 +1,15 @@
 import { GuestTrap } from '../../engine.ts';
 import { HEADER, RECORD, SLOT, STACK_START, STATE_FP, STATE_GAS, STATE_PC } from '../core/layout.ts';
 import { LEFT } from '../core/emit.ts';
-import { slotsOf } from '../lower/values.ts';
+import { FrameTooLargeError, slotsOf } from '../lower/values.ts';
 import { STACK_TRAP } from './calls.ts';
-import { instructionAt } from './code.ts';
+import { type CodeSpace, instructionAt } from './code.ts';
 import { describeFrames } from './frames.ts';
 import { Fuel } from './fuel.ts';
 import type { Instance } from './instance.ts';
 import { Operands } from './operands.ts';
-import type { GuestException, Store } from './store.ts';
+import type { GuestException } from './exception-table.ts';
+import type { Store } from './store.ts';
 import { IN_LINE, TRANSFERS } from './system.ts';
 import { HostTransfer } from './host.ts';
 
@@ -111,9 +112,9 @@ export class Machine {
 
   /** Keeps an exception for as long as references to it may be. @returns its handle */
   keep(exception: GuestException): number {
-    const { exceptions } = this.store;
-    const known = exceptions.indexOf(exception);
-    return known > 0 ? known : exceptions.push(exception) - 1;
+    const code = this.store.code.at(this.pc);
+    const slots = code === undefined ? 0 : this.store.code.describe(code).slots;
+    return this.store.exceptions.keep(exception, this.fp + slots * SLOT);
   }
 
   /** Fuel that is left at the next instruction, of what was granted. */
@@ -228,10 +229,19 @@ export class Machine {
   /** A function is called for the first time: its code is made, and it is as if it had been there. */
   #lower(record: number): void {
     const { state } = this.store;
-    const { code, positions } = this.store.code.install(this.instance, state.u32(record + RECORD.index));
+    const { code, positions } = this.#install(state.u32(record + RECORD.index));
     state.setU32(record + RECORD.code, code.start);
     state.setU32(record + RECORD.positions, positions);
     this.gas -= positions;
     this.pc = code.start;
+  }
+
+  #install(index: number): ReturnType<CodeSpace['install']> {
+    try {
+      return this.store.code.install(this.instance, index);
+    } catch (error) {
+      if (!(error instanceof FrameTooLargeError)) throw error;
+      throw this.trap(`function ${this.instance.functionName(index)} cannot be run: ${error.message}`);
+    }
   }
 }

@@ -62,7 +62,7 @@ export function saveMachine(machine: Machine, instance: Instance, user: unknown)
     heapEnd: store.state.heapEnd,
     code: store.code.codes.map(({ index, start }) => [index, start]),
     dropped: instance.dropped,
-    exceptions: store.exceptions.map((one) =>
+    exceptions: store.exceptions.all.map((one) =>
       one === undefined ? null : [one.tag, Buffer.from(one.payload).toString('base64')],
     ),
     memories: instance.memories.map(({ buffer }) => buffer.byteLength / PAGE),
@@ -106,10 +106,8 @@ export function restoreMachine(machine: Machine, instance: Instance, bytes: Uint
   }
   for (const segment of description.dropped.data) instance.dropData(segment);
   for (const segment of description.dropped.elements) instance.dropElements(segment);
-  store.exceptions.splice(
-    0,
-    store.exceptions.length,
-    ...description.exceptions.map((one) =>
+  store.exceptions.restore(
+    description.exceptions.map((one) =>
       one === null ? undefined : { tag: one[0], payload: new Uint8Array(Buffer.from(one[1], 'base64')) },
     ),
   );

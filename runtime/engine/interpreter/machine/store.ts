@@ -4,18 +4,12 @@ import { coreFor } from '../core/core.ts';
 import { NULL_RECORD, RECORD, SLOT } from '../core/layout.ts';
 import { headerSlot } from '../lower/values.ts';
 import { CodeSpace } from './code.ts';
+import { ExceptionTable } from './exception-table.ts';
 import type { Instance } from './instance.ts';
 import { References } from './references.ts';
 import { State } from './state.ts';
 import type { Table } from './table.ts';
 import { TypeIds } from './types.ts';
-
-/** An exception of the guest's, thrown or kept by an exnref. */
-export interface GuestException {
-  readonly tag: number;
-  /** The slots of its values, one after another. */
-  readonly payload: Uint8Array;
-}
 
 /** A tag: exceptions are told apart by its number. */
 export interface Tag {
@@ -35,8 +29,7 @@ export class Store {
   /** By the address of their descriptor. */
   readonly tables = new Map<number, Table>();
   readonly tags: Tag[] = [];
-  /** Exceptions that exnrefs refer to, by handle; 0 is null. */
-  readonly exceptions: (GuestException | undefined)[] = [undefined];
+  readonly exceptions = new ExceptionTable(this);
   /** Where a call from JavaScript returns to. */
   readonly halt: number;
   /** By instance and function: how it is called from there (see `crossing`). */
