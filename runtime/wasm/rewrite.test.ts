@@ -195,6 +195,35 @@ describe('bulk instructions of any length', () => {
     expect(Buffer.compare(bytes, expected)).toBe(0);
   });
 
+  test('have addresses of 64 bits, and copy between memories of both kinds', async () => {
+    const guest = await rewrittenGuest(
+      wat(`(module (memory $wide (export "wide") i64 128) (memory $narrow (export "narrow") 128)
+        (func (export "fill") (memory.fill $wide (i64.const 5) (i32.const 9) (i64.const ${3 * MIB})))
+        (func (export "copy") (memory.copy $wide $wide (i64.const ${2 * MIB}) (i64.const 1) (i64.const ${4 * MIB})))
+        (func (export "narrow-to-wide") (param i32)
+          (memory.copy $wide $narrow (i64.const 7) (i32.const 3) (local.get 0)))
+        (func (export "wide-to-narrow") (param i32)
+          (memory.copy $narrow $wide (i32.const 3) (i64.const 0) (local.get 0)))
+        (func (export "beyond") (memory.fill $wide (i64.const -1) (i32.const 1) (i64.const -1))))`),
+    );
+    guest.word[0] = 1;
+    const bytesOf = (name: string): Uint8Array =>
+      new Uint8Array((guest.exports[name] as unknown as { buffer: ArrayBuffer }).buffer);
+    const [wide, narrow] = [bytesOf('wide'), bytesOf('narrow')];
+    guest.exports['fill']?.();
+    const expected = wide.slice();
+    expect([wide.indexOf(9), wide.lastIndexOf(9)]).toEqual([5, 3 * MIB + 4]);
+    guest.exports['copy']?.();
+    expect(Buffer.compare(wide, expected.copyWithin(2 * MIB, 1, 1 + 4 * MIB))).toBe(0);
+    guest.exports['wide-to-narrow']?.(6 * MIB);
+    expect(Buffer.compare(narrow.subarray(3, 6 * MIB + 3), wide.subarray(0, 6 * MIB))).toBe(0);
+    wide.fill(0);
+    guest.exports['narrow-to-wide']?.(2 * MIB);
+    expect(Buffer.compare(wide.subarray(7, 2 * MIB + 7), narrow.subarray(3, 2 * MIB + 3))).toBe(0);
+    expect(guest.yields()).toBe(2 + 3 + 5 + 1);
+    expect(() => guest.exports['beyond']?.()).toThrow('memory access out of bounds');
+  });
+
   test('trap before they write, when they would leave the memory', async () => {
     const { guest, bytes } = await memoryGuest();
     expect(() => guest.exports['fill']?.(MIB, 1, 128 * 65_536)).toThrow('memory access out of bounds');
