@@ -43,6 +43,14 @@ const AGNHOST = {
   config: config({ entrypoint: ['/agnhost'], cmd: ['pause'] }),
 } as const;
 
+const BUSYBOX = {
+  command: 'busybox',
+  program: '/bin/busybox',
+  directories: ['/root', '/home', '/dev', '/var'],
+  shell: true,
+  config: config({ cmd: ['sh'] }),
+} as const;
+
 const NGINX_PAGE = `<!DOCTYPE html>
 <html>
 <head><title>Welcome to nginx!</title></head>
@@ -52,14 +60,8 @@ const NGINX_PAGE = `<!DOCTYPE html>
 
 /** Paths, entry points and users as in the originals. */
 export const IMAGES: readonly StandInImage[] = [
-  {
-    name: 'busybox',
-    command: 'busybox',
-    program: '/bin/busybox',
-    directories: ['/root', '/home', '/dev', '/var'],
-    shell: true,
-    config: config({ cmd: ['sh'] }),
-  },
+  { name: 'busybox', ...BUSYBOX },
+  { name: 'glibc-dns-testing', ...BUSYBOX },
   { name: 'agnhost', ...AGNHOST },
   {
     name: 'pause',
@@ -76,6 +78,13 @@ export const IMAGES: readonly StandInImage[] = [
     files: { '/usr/share/nginx/html/index.html': NGINX_PAGE },
     shell: true,
     config: config({ cmd: ['nginx', '-g', 'daemon off;'] }),
+  },
+  {
+    name: 'nonewprivs',
+    command: 'nnp',
+    program: '/usr/local/bin/nnp',
+    shell: false,
+    config: config({ cmd: ['nnp'] }),
   },
   { name: 'nonroot', ...AGNHOST, config: config({ entrypoint: ['/agnhost'], cmd: ['pause'], user: '1234' }) },
 ];

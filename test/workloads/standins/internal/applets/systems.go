@@ -21,7 +21,7 @@ func init() {
 		"true": func(*proc.Proc) int { return 0 }, "false": func(*proc.Proc) int { return 1 }, "sync": func(*proc.Proc) int { return 0 },
 		"id": id, "whoami": whoami, "groups": groups, "env": env, "printenv": printenv, "date": date, "hostname": hostname,
 		"uname": uname, "pwd": pwd, "tty": tty, "nproc": nproc, "uptime": uptime, "arch": arch, "logname": whoami,
-		"clear": func(p *proc.Proc) int { p.Printf("\x1b[H\x1b[J"); return 0 }, "busybox": busybox, "umask": umask,
+		"clear": func(p *proc.Proc) int { p.Printf("\x1b[H\x1b[J"); return 0 }, "busybox": busybox, "umask": umask, "ip": ip,
 	}
 }
 
