@@ -2,15 +2,12 @@ import { WasmletError } from '../../../base/errors.ts';
 import { describeInvalidModule } from '../../wasm/header.ts';
 import type { Module } from '../../wasm/module.ts';
 import { loadModule } from '../../wasm/validate.ts';
-import type { CompiledModule, Engine, Guest, GuestMemory, HostFunction, HostImports } from '../engine.ts';
-import { missingImports, noSuchExport } from '../v8/imports.ts';
+import type { CompiledModule, Engine, GuestMemory, HostFunction, HostImports } from '../engine.ts';
+import { missingImports } from '../v8/imports.ts';
+import { InterpretedGuest } from './guest.ts';
 import { Instance, NO_IMPORTS } from './machine/instance.ts';
-import { invokeAsync } from './machine/invoke.ts';
-import { Machine, type Pause } from './machine/machine.ts';
+import { Machine } from './machine/machine.ts';
 import { Store } from './machine/store.ts';
-
-/** Between two reports of the fuel that a guest has used. */
-const REPORT_MS = 1000;
 
 const NO_MEMORY: GuestMemory = { buffer: new ArrayBuffer(0) };
 
@@ -47,7 +44,7 @@ function link(module: Module, imports: HostImports): HostFunction[] {
   return found;
 }
 
-function instantiate(module: Module, compiled: CompiledModule, imports: HostImports): Guest {
+function instantiate(module: Module, compiled: CompiledModule, imports: HostImports): InterpretedGuest {
   const hosts = link(module, imports);
   const store = new Store();
   const types = store.types.register(module.types);
@@ -58,70 +55,7 @@ function instantiate(module: Module, compiled: CompiledModule, imports: HostImpo
   const instance = new Instance(store, module, { ...NO_IMPORTS, functions });
   instance.initialize();
   const machine = new Machine(store);
-  return new InterpretedGuest(compiled, instance, machine);
-}
-
-/** A guest in the interpreter. */
-export class InterpretedGuest implements Guest {
-  readonly memory: GuestMemory;
-  readonly instance: Instance;
-  readonly machine: Machine;
-  readonly #compiled: CompiledModule;
-  #started = false;
-  #report: ((used: number) => void) | undefined;
-  #reportedAt = -Infinity;
-  /** Tells of what was used since the last report, when the guest waits and the event loop is free. */
-  #lateReport: NodeJS.Timeout | undefined;
-
-  constructor(compiled: CompiledModule, instance: Instance, machine: Machine) {
-    this.instance = instance;
-    this.machine = machine;
-    this.#compiled = compiled;
-    this.memory = memoryOf(compiled, instance);
-  }
-
-  get exports(): Readonly<Record<string, unknown>> {
-    return { memory: this.memory };
-  }
-
-  async run(exportName: string): Promise<void> {
-    const { module } = this.instance;
-    const exported = module.exports.find(({ name, kind }) => name === exportName && kind === 'function');
-    if (exported === undefined) throw noSuchExport(this.#compiled, exportName);
-    if (module.start !== undefined && !this.#started) {
-      this.#started = true;
-      await this.#call(module.start.function);
-    }
-    await this.#call(exported.index);
-  }
-
-  watchFuel(report: (used: number) => void): void {
-    this.#report = report;
-  }
-
-  async #call(index: number): Promise<void> {
-    try {
-      await invokeAsync(this.machine, this.instance.function(index), [], { paused: ({ kind }) => this.#paused(kind) });
-    } finally {
-      clearTimeout(this.#lateReport);
-      this.#report?.(this.machine.fuelUsed);
-    }
-  }
-
-  /** Between slices, and when the guest waits: at the most once in REPORT_MS. */
-  #paused(kind: Pause['kind']): undefined {
-    if (this.#report === undefined) return;
-    const due = this.#reportedAt + REPORT_MS - performance.now();
-    if (due <= 0) this.#reportNow();
-    else if (kind === 'host') this.#lateReport ??= setTimeout(() => this.#reportNow(), due).unref();
-  }
-
-  #reportNow(): void {
-    clearTimeout(this.#lateReport);
-    this.#lateReport = undefined;
-    this.#reportedAt = performance.now();
-    this.#report?.(this.machine.fuelUsed);
-  }
+  return new InterpretedGuest(compiled, instance, machine, memoryOf(compiled, instance));
 }
 
 function memoryOf(compiled: CompiledModule, { module, memories }: Instance): GuestMemory {

@@ -5,11 +5,14 @@ import type { Machine, Pause } from './machine.ts';
 /** A guest may compute this long until the event loop turns once. */
 const TURN_MS = 20;
 
+/** What a machine was about before a call: it is about that again behind it. */
+type Before = Pick<Machine, 'fp' | 'pc' | 'free'>;
+
 /** A call from JavaScript into a guest. */
 class Invocation {
   readonly #machine: Machine;
   readonly #record: number;
-  readonly #before: { readonly fp: number; readonly pc: number; readonly free: number };
+  readonly #before: Before;
 
   constructor(machine: Machine, record: number, args: readonly unknown[]) {
     this.#machine = machine;
@@ -92,8 +95,8 @@ export async function invokeAsync(
   }
 }
 
-/** Goes on with what the machine is about, up to its end. */
-async function runToEnd(machine: Machine, overseer: Overseer): Promise<void> {
+/** Goes on with what the machine is about, up to its end: a call that was begun, or one that was saved and is resumed. */
+export async function runToEnd(machine: Machine, overseer: Overseer): Promise<void> {
   let turned = performance.now();
   for (;;) {
     const pause = machine.resume();
