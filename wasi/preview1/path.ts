@@ -5,7 +5,17 @@ import type { LastLink } from '../core/files/walk.ts';
 import type { GuestMemory } from '../core/guest-memory.ts';
 import { PosixError } from '../core/posix-error.ts';
 import { SIGNAL } from '../core/signals.ts';
-import { DIRECTORY_RIGHTS, FDFLAG, FILE_RIGHTS, LOOKUP_FOLLOW, OFLAG, RIGHT, rightsFrom, STDIN_RIGHTS } from './abi.ts';
+import {
+  DIRECTORY_RIGHTS,
+  FDFLAG,
+  FILE_RIGHTS,
+  INHERITED_RIGHTS,
+  LOOKUP_FOLLOW,
+  OFLAG,
+  RIGHT,
+  rightsFrom,
+  STDIN_RIGHTS,
+} from './abi.ts';
 import { directoryOf, duplicate, requireRights, type Descriptor } from './descriptor.ts';
 import { writeModeOf } from './fd.ts';
 import { newTimes, setFilestat } from './filestat.ts';
@@ -61,18 +71,18 @@ function pathOpen(state: Preview1State): Preview1Functions {
     length: number,
     oflags: number,
     baseBits: bigint,
-    inheritingBits: bigint,
+    _inheriting: bigint,
     fdflags: number,
     out: number,
   ): void => {
-    const base = rightsFrom(baseBits);
-    const inheriting = rightsFrom(inheritingBits);
+    // Of sockets' rights, which some ask for with all others, nothing in the tree has any.
+    const base = rightsFrom(baseBits) & INHERITED_RIGHTS;
     const create = (oflags & OFLAG.CREAT) !== 0;
     const truncate = (oflags & OFLAG.TRUNC) !== 0;
     const parent = descriptors.get(fd);
     const directory = directoryOf(parent, RIGHT.PATH_OPEN);
     requireRights(parent, (create ? RIGHT.PATH_CREATE_FILE : 0) | (truncate ? RIGHT.PATH_FILESTAT_SET_SIZE : 0));
-    if (((base | inheriting) & ~parent.rightsInheriting) !== 0) throw new PosixError('ENOTCAPABLE');
+    if ((base & ~parent.rightsInheriting) !== 0) throw new PosixError('ENOTCAPABLE');
     const options = openOptions(base, oflags, fdflags);
     const path = pathOf(memory, pointer, length);
     memory.check(out, 4);
@@ -90,9 +100,12 @@ function pathOpen(state: Preview1State): Preview1Functions {
       memory.setU32(out, descriptors.insert(openSignals(state, fdflags)));
       return;
     }
-    const rightsBase = base & (object.kind === 'directory' ? DIRECTORY_RIGHTS : FILE_RIGHTS);
+    // As fstat(2), which needs no right: Zig asks for the size of what it has opened to write, without asking to.
+    const asked = base | (RIGHT.FD_FILESTAT_GET & parent.rightsInheriting);
+    const rightsBase = asked & (object.kind === 'directory' ? DIRECTORY_RIGHTS : FILE_RIGHTS);
     const flags = object.kind === 'directory' ? 0 : fdflags;
-    const rightsInheriting = object.kind === 'directory' ? inheriting : 0;
+    // Not what the guest asks for: Zig lets a directory inherit what directories need, and then writes files in it.
+    const rightsInheriting = object.kind === 'directory' ? parent.rightsInheriting : 0;
     memory.setU32(out, descriptors.insert({ object, rightsBase, rightsInheriting, flags }));
   };
   return { path_open: oftenFailing(open) };

@@ -250,6 +250,23 @@ describe('descriptors', () => {
     expect(guest.call('path_open', dir, 0, ...guest.put('f'), 0, BigInt(RIGHT.FD_READ), 0n, 0, OUT)).toBe('ok');
   });
 
+  test('what a directory is asked to let inherit does not bound what is opened in it, as under wasmtime', () => {
+    guest.create('f', 'x');
+    const [path, length] = guest.put('.');
+    const rights = BigInt(RIGHT.PATH_OPEN | RIGHT.SOCK_SHUTDOWN);
+    expect(guest.call('path_open', 3, 0, path, length, OFLAG.DIRECTORY, rights, 0n, 0, OUT)).toBe('ok');
+    const dir = guest.u32();
+    expect(guest.write(guest.mustOpen('f', { fd: dir, ...ALL }), 'y')).toBe('ok');
+    expect(readFileSync(join(root, 'f'), 'utf8')).toBe('y');
+  });
+
+  test('what is open can be asked for its size without a right to', () => {
+    guest.create('f', 'x');
+    const fd = guest.mustOpen('f', { rights: RIGHT.FD_WRITE });
+    expect(guest.call('fd_filestat_get', fd, OUT)).toBe('ok');
+    expect(guest.u64(OUT + 32)).toBe(1n);
+  });
+
   test('a directory is none for what only files can', () => {
     const iovec = guest.iovec(BUFFER, 8);
     expect(guest.read(3)).toBe('EISDIR');
