@@ -73,8 +73,8 @@ export const CORPUS: readonly Program[] = [
   compiled('work-go'),
   compiled('work-as'),
   compiled('work-wat', ['variable', 'floats', ...FILES]),
-  // Without JavaScript its modules have neither random numbers nor files.
-  compiled('work-emscripten', ['random', ...FILES]),
+  // Without JavaScript: see the source.
+  compiled('work-emscripten', ['clocks', 'random', ...FILES]),
   {
     name: 'work-python',
     command: ['python', `${PROGRAMS}/${SCRIPT}`],

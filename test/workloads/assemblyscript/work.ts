@@ -74,8 +74,8 @@ const DIRECTORY: u32 = 2;
 const APPEND: u32 = 1;
 const READ: u64 = (1 << 1) | (1 << 2) | (1 << 14);
 const WRITE: u64 = 1 << 6;
-/** Of Preview 1, all: what a folder's files may be opened with. */
-const ALL: u64 = 0x1fffffff;
+/** All rights of Preview 1 but to write, which a folder itself is not. */
+const FOLDER: u64 = 0x1fffffff & ~WRITE;
 const TYPE_DIRECTORY: u8 = 3;
 const PREOPEN: u32 = 3;
 
@@ -227,7 +227,7 @@ function list(folder: u32): string[] {
 }
 
 function files(path: string): void {
-  const folder = open(PREOPEN, relative(path), DIRECTORY, ALL, 0);
+  const folder = open(PREOPEN, relative(path), DIRECTORY, FOLDER, 0);
   const c = String.UTF8.encode("c");
   const old = String.UTF8.encode("c/old.txt");
   const a = String.UTF8.encode("a.txt");

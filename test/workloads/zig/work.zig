@@ -79,6 +79,13 @@ fn files(io: Io, arena: std.mem.Allocator, folder: Io.Dir, out: *Io.Writer) !voi
     try folder.deleteFile(io, "a.txt");
 }
 
+/// A folder that was opened for the program, or one beneath the root that was.
+fn open(io: Io, preopens: std.process.Preopens, path: []const u8) !Io.Dir {
+    if (preopens.get(path)) |opened| return opened.dir;
+    const root = preopens.get("/") orelse return error.FileNotFound;
+    return root.dir.openDir(io, path[1..], .{ .iterate = true });
+}
+
 pub fn main(init: std.process.Init) !u8 {
     const io = init.io;
     const arguments = try init.minimal.args.toSlice(init.arena.allocator());
@@ -94,8 +101,7 @@ pub fn main(init: std.process.Init) !u8 {
     try randoms(io, out);
     try sorting(out);
     try floats(out);
-    const folder = try Io.Dir.cwd().openDir(io, arguments[1], .{ .iterate = true });
-    defer folder.close(io);
+    const folder = try open(io, init.preopens, arguments[1]);
     try files(io, init.arena.allocator(), folder, out);
     try out.flush();
     try Io.File.stderr().writeStreamingAll(io, "to standard error\n");
