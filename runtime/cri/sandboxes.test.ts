@@ -20,7 +20,7 @@ test('the runtime tells its version and that it is ready, with its handlers', as
     ['HostsConfined', expect.any(Boolean)],
     ['ControlGroupsReady', findLayout() !== undefined],
   ]);
-  expect(answer.runtimeHandlers.map(({ name }) => name)).toEqual(['', 'wasm', 'wasm-shared']);
+  expect(answer.runtimeHandlers.map(({ name }) => name)).toEqual(['', 'wasm', 'wasm-shared', 'wasm-interpreter']);
   expect(JSON.parse(answer.info['config'] ?? '')).toMatchObject({ podIPs: [NODE_ADDRESS] });
   expect((await cri.client.call<StatusResponse>('status')).info).toEqual({});
 });
