@@ -153,6 +153,17 @@ test('a record that cannot be read costs only its own pod', async () => {
   rmSync(join(runtime.root, 'pods'), { recursive: true });
 });
 
+test('folders of pods that a supervisor had no time to remove are removed, others stay', async () => {
+  await using runtime = await TestRuntime.start();
+  await runtime.killSupervisor();
+  const pods = join(runtime.root, 'pods');
+  mkdirSync(join(pods, 'gone', 'uid', 'runtime'), { recursive: true });
+  mkdirSync(join(pods, 'shop', 'uid', 'volumes'), { recursive: true });
+  await runtime.answers();
+  expect(readdirSync(pods)).toEqual(['shop']);
+  expect(readdirSync(join(pods, 'shop', 'uid'))).toEqual(['volumes']);
+});
+
 test('clients that come at once start one supervisor', async () => {
   await using runtime = await TestRuntime.start();
   await runtime.killSupervisor();

@@ -100,6 +100,12 @@ export class TestRuntime implements AsyncDisposable {
     return processes().filter((pid) => linkOf(`/proc/${pid}/fd/2`)?.startsWith(join(this.root, 'run/')) === true);
   }
 
+  /** All host processes of this root. */
+  hosts(): number[] {
+    const folders = ['run/', 'pods/'].map((name) => join(this.root, name));
+    return processes().filter((pid) => folders.some((folder) => linkOf(`/proc/${pid}/fd/2`)?.startsWith(folder)));
+  }
+
   /** The process of a container's host, from its record. */
   hostPid(id: string): number {
     return this.#host(id).pid;

@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { errnoOf, messageOf } from '../../base/errors.ts';
 import { readRecord } from '../../base/record.ts';
@@ -38,6 +38,7 @@ export async function adoptAll(runtime: Runtime): Promise<void> {
       logger.error('a pod sandbox of an earlier supervisor cannot be read', { directory, error: messageOf(error) });
     }
   }
+  await removeEmptyFolders(podsDirectory(root));
   await removeStrayFiles(runtime);
   const networks = [...runtime.sandboxes.values()].flatMap(({ netns }) => netns ?? []);
   await runtime.context.networks.removeStrays(new Set(networks));
@@ -71,6 +72,25 @@ async function names(directory: string): Promise<string[]> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return [];
     throw error;
+  }
+}
+
+/** What is left where a supervisor was killed between the removal of a sandbox and that of the folders above it. */
+async function removeEmptyFolders(pods: string): Promise<void> {
+  for (const namespace of await names(pods)) {
+    for (const uid of await names(join(pods, namespace))) {
+      await removeIfEmpty(join(pods, namespace, uid, 'runtime'));
+      await removeIfEmpty(join(pods, namespace, uid));
+    }
+    await removeIfEmpty(join(pods, namespace));
+  }
+}
+
+async function removeIfEmpty(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error;
   }
 }
 
@@ -143,11 +163,11 @@ async function adoptHost(
   return new AdoptedHost(id, identity, context.runDirectory, context.signal);
 }
 
-/** Sockets and stderr files of hosts that nobody knows any more. */
+/** Sockets and stderr files of hosts that nobody knows any more, and files half written. */
 async function removeStrayFiles({ containers, context }: Runtime): Promise<void> {
   const known = new Set([...containers.values()].map((entry) => entry.host?.id));
   for (const name of await names(context.runDirectory)) {
-    if (!/\.(bind|sock|stderr)$/.test(name) || known.has(basename(name).replace(/\..*$/, ''))) continue;
+    if (!/\.(bind|sock|stderr|tmp)$/.test(name) || known.has(basename(name).replace(/\..*$/, ''))) continue;
     await rm(join(context.runDirectory, name), { force: true });
   }
 }
