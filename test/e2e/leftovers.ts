@@ -5,9 +5,9 @@ import { namespacePrefix } from '../../runtime/sandbox/network/pod-networks.ts';
 import type { TestNetwork } from '../../runtime/test-network.ts';
 import type { TestAgent } from '../support/agent.ts';
 
-/** What a node without pods keeps: the bundle of its hosts, and one that waits. */
+/** What a node without pods keeps: the bundle of its hosts and the root folder that they see, and one that waits. */
 const WARM_HOSTS = 1;
-const KEPT_IN_RUN = /^host-[0-9a-f]+\.cjs$/;
+const KEPT_IN_RUN = /^(host-[0-9a-f]+\.cjs|root)$/;
 const CGROUP_MOUNT = '/sys/fs/cgroup';
 
 /**
@@ -58,13 +58,18 @@ async function mounts(folder: string): Promise<string[]> {
   return points.filter((point) => point.startsWith(`${folder}/`)).map((point) => `mount ${point}`);
 }
 
-/** The groups below the agent's own, in each hierarchy. */
+/** Where a supervisor is killed while it removes these, being empty, the next pod's removal takes them. */
+const ABOVE_PODS = ['kubepods', 'burstable', 'besteffort'];
+
+/** The groups of pods and containers, in each hierarchy. */
 async function controlGroups(root: string): Promise<string[]> {
   const hierarchies = [CGROUP_MOUNT, ...(await list(CGROUP_MOUNT)).map((name) => join(CGROUP_MOUNT, name))];
   const below = await Promise.all(
     hierarchies.map(async (hierarchy) => {
-      const names = await readdir(join(hierarchy, root), { withFileTypes: true }).catch(() => []);
-      return names.filter((entry) => entry.isDirectory()).map(({ name }) => `group ${join(hierarchy, root, name)}`);
+      const names = await readdir(join(hierarchy, root), { withFileTypes: true, recursive: true }).catch(() => []);
+      return names
+        .filter((entry) => entry.isDirectory() && !ABOVE_PODS.includes(entry.name))
+        .map(({ parentPath, name }) => `group ${join(parentPath, name)}`);
     }),
   );
   return below.flat();

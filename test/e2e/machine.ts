@@ -15,6 +15,8 @@ import { startScene, type Scene } from './scene.ts';
 export interface MachineOptions {
   /** Configuration of the agent beyond the network's. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** The agent's program; default: its TypeScript. */
+  readonly agent?: readonly string[];
   /**
    * Has the agent and all that it starts live in a mount namespace of their own, with a boot id of their own: it goes
    * with the last of them, and with it what they have mounted and the network namespaces that they have made, as at a
@@ -22,6 +24,8 @@ export interface MachineOptions {
    */
   readonly canReboot?: boolean;
 }
+
+const SOURCE = [process.execPath, join(PROJECT, 'agent/cli.ts')];
 
 /** Mounts what a boot has of its own, then becomes the program: $1 file with the boot's id, $2… program. */
 const BOOT = `set -e
@@ -66,7 +70,7 @@ export class Machine implements AsyncDisposable {
     return this.#nodePort;
   }
 
-  async #start({ config = {}, canReboot = false }: MachineOptions): Promise<void> {
+  async #start({ config = {}, canReboot = false, agent = SOURCE }: MachineOptions): Promise<void> {
     const { network } = this;
     const cluster = useCluster();
     const nodePort = await freePort();
@@ -82,7 +86,6 @@ export class Machine implements AsyncDisposable {
       `${socket(nodePort)}=tcp:${nodePort}`,
     ]);
     await this.#newBootId();
-    const agent = [process.execPath, join(PROJECT, 'agent/cli.ts')];
     const boot = ['unshare', '--mount', '--', 'sh', '-c', BOOT, 'boot', this.#bootIdFile];
     const [program = '', ...args] = canReboot ? [...boot, ...agent] : agent;
     const [inside, insideArgs] = insideNamespace(network.machine, program, args);
