@@ -159,7 +159,15 @@ async function adoptHost(
   record: StateRecord['host'],
 ): Promise<Host | undefined> {
   const { id, shared, ...identity } = record;
-  if (shared === true) return await context.sharedHosts.adopt(entry.placement, record);
+  if (shared === true) {
+    try {
+      return await context.sharedHosts.adopt(entry.placement, record);
+    } catch (error) {
+      // It was alive when this began, and has died while it was asked.
+      if (isAlive(record)) throw error;
+      return undefined;
+    }
+  }
   return new AdoptedHost(id, identity, context.runDirectory, context.signal);
 }
 
