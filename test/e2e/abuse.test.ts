@@ -10,10 +10,9 @@ const LOG_LIMITS = { containerLogMaxSize: '1Mi', containerLogMaxFiles: 3 };
 const MEBIBYTE = 1024 * 1024;
 /** 0, 1, 2, and the folder '/'. */
 const OPEN_AT_FIRST = 4;
-/** How many files a guest of each class can open, at least and at most: in a shared host it is a share of the process'. */
+/** How many files a guest of a class can open, at least and at most. */
 const FILES = {
   wasm: [MAX_DESCRIPTORS - OPEN_AT_FIRST, MAX_DESCRIPTORS - OPEN_AT_FIRST],
-  'wasm-shared': [64 - OPEN_AT_FIRST, MAX_DESCRIPTORS - OPEN_AT_FIRST],
 } as const;
 const TIMEOUT_MS = 240_000;
 
@@ -61,7 +60,7 @@ async function startAbuser(
 describeScene(
   'guests that take all they can get, all at once',
   (scene) => {
-    test.for(['wasm', 'wasm-shared'] as const)(
+    test.for(['wasm'] as const)(
       'each of class %s ends or is held as it should be, and their neighbours go on as if alone',
       { timeout: TIMEOUT_MS },
       async (runtimeClassName) => {
