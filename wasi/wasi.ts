@@ -98,6 +98,9 @@ export interface WasiContext {
   readonly signals?: SignalSource;
   /** The signal that /dev/signal tells of, by its number in Preview 1; without it SIGTERM. */
   readonly stopSignal?: number;
+  /** Its number among the programs of its container, and that of the one that started it; default 1, of nobody. */
+  readonly pid?: number;
+  readonly parentPid?: number;
   /** Without it the guest has no sockets. */
   readonly network?: WasiNetwork;
   /** Bytes that one call moves at the most, where guests share a thread; by default all that is asked for. */

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { messageOf, WasmletError } from '../../base/errors.ts';
+import type { Programs } from '../../wasi/posix/index.ts';
 import { POSIX_MODULE } from '../../wasi/posix/name.ts';
+import type { Descriptor } from '../../wasi/preview1/descriptor.ts';
 import { createPreview1, PREVIEW1_MODULE, type Preview1 } from '../../wasi/preview1/index.ts';
 import { WasiExit } from '../../wasi/wasi.ts';
 import type { InputSource, OutputSink, SignalSource, WasiContext } from '../../wasi/wasi.ts';
@@ -43,6 +45,14 @@ export interface GuestSetting {
   readonly bounds?: Pick<WasiContext, 'maxTransfer' | 'maxDescriptors'>;
   /** Replaces what the guest imports. */
   readonly imports?: (imports: HostImports) => HostImports;
+  /** Of a program that another guest of the container has started. */
+  readonly process?: {
+    readonly pid: number;
+    readonly parentPid: number;
+    readonly descriptors: ReadonlyMap<number, Descriptor>;
+  };
+  /** What starts further programs; false: none can be; by default programs in this process. */
+  readonly programs?: Programs | false;
 }
 
 /** What ended a guest from outside: thrown through it, as an exit is. */
@@ -81,7 +91,7 @@ function contextOf(
   module: CompiledModule,
   start: GuestStart,
   output: GuestOutput,
-  { signals = processSignals, bounds = {} }: GuestSetting,
+  { signals = processSignals, bounds = {}, process }: GuestSetting,
 ): WasiContext {
   const stopSignal = stopSignalNumber(start.stopSignal);
   const { stdout, stderr } = start.tty ? terminalOutput(output) : output;
@@ -105,6 +115,7 @@ function contextOf(
     hostname: start.hostname ?? '',
     signals: stoppedBy(signals, stopSignal),
     stopSignal,
+    ...(process === undefined ? {} : { pid: process.pid, parentPid: process.parentPid }),
     ...bounds,
     ...networkOf(module, start, output),
   };
@@ -119,7 +130,12 @@ function checkCommand(module: CompiledModule): void {
 }
 
 /** What lies beyond Preview 1; only loaded for a guest that imports it. */
-async function extensionFor(module: CompiledModule, wasi: Preview1, start: GuestStart): Promise<HostImports> {
+async function extensionFor(
+  module: CompiledModule,
+  wasi: Preview1,
+  start: GuestStart,
+  programs: () => Promise<Programs | undefined>,
+): Promise<HostImports> {
   if (!module.imports.some((wanted) => wanted.module === POSIX_MODULE)) return {};
   if (start.posixExtension === false) {
     throw new WasmletError(
@@ -128,7 +144,8 @@ async function extensionFor(module: CompiledModule, wasi: Preview1, start: Guest
     );
   }
   const { posixImports } = await import('../../wasi/posix/index.ts');
-  return posixImports(wasi.state);
+  const spawns = module.imports.some(({ name }) => name === 'proc_spawn');
+  return posixImports(wasi.state, spawns ? await programs() : undefined);
 }
 
 /**
@@ -144,9 +161,13 @@ export async function loadGuest(
   // Synchronously: nothing else happens here, and the first asynchronous call would start libuv's four threads.
   const module = await (setting.compile?.(path) ?? engineFor(start.engine).compile(readFileSync(path)));
   checkCommand(module);
-  const wasi = asHost(() => createPreview1(contextOf(module, start, output, setting)));
+  const wasi = asHost(() => createPreview1(contextOf(module, start, output, setting), setting.process?.descriptors));
   try {
-    const imports = { ...wasi.imports, ...(await extensionFor(module, wasi, start)) };
+    const programs = async (): Promise<Programs | undefined> => {
+      if (setting.programs !== undefined) return setting.programs || undefined;
+      return (await import('./programs.ts')).programsOf(start, output, setting);
+    };
+    const imports = { ...wasi.imports, ...(await extensionFor(module, wasi, start, programs)) };
     // What follows is the guest's doing; until here the host opened what only the host may.
     if (start.identity !== undefined && setting.takesIdentity !== false) takeIdentity(start.identity);
     const guest = await module.instantiate(setting.imports?.(imports) ?? imports);

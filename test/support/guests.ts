@@ -50,6 +50,7 @@ const GUESTS = {
   'web-go': ['go', 'go/web'],
   /** `[sleep|compute]`: 'ready', then works until /dev/signal tells of a stop; 'signal N: cleaning up', exits with 0. */
   'signals-c': ['c', 'c/signals.c'],
+  'spawn-c': ['c', 'c/spawn.c'],
   'signals-go': ['go', 'go/signals'],
   'signals-as': ['assemblyscript', 'assemblyscript/signals.ts'],
   /** `FOLDER [ARGUMENT...]`, `trap`: the corpus, the same program by each toolchain; see c/work.c. */

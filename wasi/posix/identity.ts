@@ -5,10 +5,12 @@ import type { WasiIdentity } from '../wasi.ts';
 
 const ROOT: WasiIdentity = { uid: 0, gid: 0, groups: [] };
 const IDS_SIZE = 16;
-/** The guest's own process: containers count from 1. */
-export const OWN_PID = 1;
+/** A container's first program. */
+const FIRST_PID = 1;
 
 export const identityOf = ({ context }: Preview1State): WasiIdentity => context.identity ?? ROOT;
+
+export const pidOf = ({ context }: Preview1State): number => context.pid ?? FIRST_PID;
 
 /** Who and where the guest is. */
 export function identityFunctions(state: Preview1State): Preview1Functions {
@@ -40,11 +42,11 @@ export function identityFunctions(state: Preview1State): Preview1Functions {
       memory.setBytes(out, hostname);
     }),
     /** getpid(2). */
-    proc_id: plain((out: number) => memory.setU32(out, OWN_PID)),
+    proc_id: plain((out: number) => memory.setU32(out, pidOf(state))),
     /** getppid(2). */
     proc_parent: plain((pid: number, out: number) => {
-      if (pid !== OWN_PID && pid !== 0) throw new PosixError('ESRCH');
-      memory.setU32(out, 0);
+      if (pid !== pidOf(state) && pid !== 0) throw new PosixError('ESRCH');
+      memory.setU32(out, context.parentPid ?? 0);
     }),
   };
 }

@@ -1,13 +1,13 @@
-import { PosixError } from '../core/posix-error.ts';
 import { SignalInput } from '../core/signals.ts';
 import { STDIN_RIGHTS } from '../preview1/abi.ts';
 import { plain, suspending, type Preview1Functions } from '../preview1/function.ts';
 import { raise } from '../preview1/process.ts';
 import type { Preview1State } from '../preview1/state.ts';
-import { OWN_PID } from './identity.ts';
+import type { Children } from './children.ts';
+import { pidOf } from './identity.ts';
 
-/** Signals that the guest takes itself. */
-export function signalFunctions(state: Preview1State): Preview1Functions {
+/** Signals that the guest takes itself, and those that it sends. */
+export function signalFunctions(state: Preview1State, children: Children): Preview1Functions {
   const { memory, eventLoop, descriptors, signals } = state;
   return {
     /** Begins and ends to take signals oneself. */
@@ -33,8 +33,8 @@ export function signalFunctions(state: Preview1State): Preview1Functions {
     }),
     /** kill(2); WASIX' name. */
     proc_signal: plain((pid: number, signal: number) => {
-      if (pid !== OWN_PID && pid !== 0) throw new PosixError('ESRCH');
-      raise(state, signal);
+      if (pid === pidOf(state) || pid === 0) raise(state, signal);
+      else children.signal(pid, signal);
     }),
   };
 }

@@ -2,6 +2,7 @@ import type { LinearMemory } from '../core/guest-memory.ts';
 import { wasmedgeFunctions } from '../wasmedge/index.ts';
 import type { WasiContext } from '../wasi.ts';
 import { argsFunctions } from './args.ts';
+import type { Descriptor } from './descriptor.ts';
 import { clockFunctions } from './clock.ts';
 import { fdFunctions } from './fd.ts';
 import type { Preview1Functions } from './function.ts';
@@ -36,10 +37,11 @@ export interface Preview1 {
 /**
  * All 46 functions of WASI Preview 1 (snapshot 1) for one guest, and for one that has a network WasmEdge's beside them.
  * Directory `/` is open as descriptor 3, or behind the sockets that listen from the start.
+ * @param inherited what it has of the guest that started it, by number, in place of streams and sockets of its own
  * @throws WasmletError NotFound, FailedPrecondition: the root folder or a mount cannot be opened
  */
-export function createPreview1(context: WasiContext): Preview1 {
-  const state = createState(context);
+export function createPreview1(context: WasiContext, inherited?: ReadonlyMap<number, Descriptor>): Preview1 {
+  const state = createState(context, inherited);
   let disposed = false;
   return {
     get imports() {

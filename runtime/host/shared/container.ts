@@ -89,6 +89,8 @@ export class SharedContainer {
         takesIdentity: false,
         bounds: { maxTransfer: MAX_TRANSFER, maxDescriptors: this.#parts.maxDescriptors },
         imports: (imports) => this.#taking.gate(imports),
+        // They would run unseen by the scheduler.
+        programs: false,
       });
       const dispose = (): void => {
         guest[Symbol.dispose]();

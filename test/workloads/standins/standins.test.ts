@@ -8,6 +8,7 @@ import type { Scene } from '../../e2e/scene.ts';
 import { containerStatus, describeScene, isEnded, isReady } from '../../e2e/scene.ts';
 import { findWasmtime, runUnderWasmtime } from '../../support/wasmtime.ts';
 import { buildStandIns, whyNoStandIns } from './build.ts';
+import { IMAGES } from './images.ts';
 
 /** Seconds are enough for a run of a script, minutes for the first build. */
 const BUILD_TIMEOUT_MS = 600_000;
@@ -118,8 +119,8 @@ describe.skipIf(why !== undefined)('plain stand-ins', () => {
   );
 
   test('each module imports nothing but Preview 1', { timeout: BUILD_TIMEOUT_MS }, async () => {
-    for (const { folder, config, name } of await buildStandIns('plain')) {
-      const program = config.entrypoint[0] ?? { busybox: '/bin/busybox', nginx: '/usr/sbin/nginx' }[name] ?? '';
+    for (const { folder, name } of await buildStandIns('plain')) {
+      const { program = '' } = IMAGES.find((image) => image.name === name) ?? {};
       const module = await WebAssembly.compile(await readFile(join(folder, program)));
       const imported = new Set(WebAssembly.Module.imports(module).map((entry) => entry.module));
       expect([name, ...imported]).toEqual([name, 'wasi_snapshot_preview1']);
