@@ -158,15 +158,14 @@ export class TestAgent implements AsyncDisposable {
     return (await this.#processes()).filter(({ command }) => !/supervisor/.test(command)).map(({ pid }) => pid);
   }
 
-  /** The host processes of a pod: those that hold one of its logs open. */
-  async hostPidsOf(pod: { metadata?: { namespace?: string; name?: string; uid?: string } }): Promise<number[]> {
-    const { namespace, name, uid } = pod.metadata ?? {};
-    const logs = join(this.podLogsDir, `${namespace}_${name}_${uid}`);
+  /** The host processes of a pod's containers: their stderr is in the pod's folder. */
+  async hostPidsOf(pod: { metadata?: { namespace?: string; uid?: string } }): Promise<number[]> {
+    const { namespace = '', uid = '' } = pod.metadata ?? {};
+    const folder = join(this.rootDir, 'pods', namespace, uid);
     const found: number[] = [];
     for (const pid of await this.hostPids()) {
-      const fds = await readdir(`/proc/${pid}/fd`).catch(() => []);
-      const open = await Promise.all(fds.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
-      if (open.some((path) => path.startsWith(logs))) found.push(pid);
+      const stderr = await readlink(`/proc/${pid}/fd/2`).catch(() => '');
+      if (stderr.startsWith(`${folder}/`)) found.push(pid);
     }
     return found;
   }
