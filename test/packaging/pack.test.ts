@@ -49,6 +49,7 @@ describeOnCluster('the packed package', () => {
       'cri.proto',
       'host.cjs',
       'pull-worker.mjs',
+      'rewrite-worker.mjs',
       'supervisor.mjs',
     ]);
     for (const file of files) expect((await stat(join(installed, 'dist', file))).size).toBeLessThan(8 * 1024 * 1024);
