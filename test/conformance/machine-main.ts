@@ -9,6 +9,7 @@ const say = (line: MachineLine): void => void process.stdout.write(`${JSON.strin
 const ended = new AbortController();
 // Ctrl-C reaches every process of the terminal; the one that started this decides, and closes standard input.
 process.on('SIGINT', () => undefined);
+for (const name of ['SIGTERM', 'SIGHUP'] as const) process.once(name, () => ended.abort());
 
 const input = createInterface({ input: process.stdin });
 input.once('close', () => ended.abort());
