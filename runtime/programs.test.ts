@@ -40,7 +40,6 @@ describe.skipIf(missing !== undefined)(
 
     test('have arguments, environment, descriptors and files as given, a number, and an exit code', async () => {
       expect((await outputOf(['child-works', 'argument'])).split('\n')).toEqual([
-        'it runs: 1',
         'it wrote: child 2 of 1: argument word',
         'waited: 0',
         'it was that one, and ended with 7',
@@ -53,8 +52,25 @@ describe.skipIf(missing !== undefined)(
 
     test('end by a signal that they do not take, while they wait', async () => {
       expect(await outputOf(['-k', '/bin/child-sleep'])).toContain(
-        'signalled: 0\nwaited: 0\nit was that one, and ended with 143\n',
+        'it runs: 1\nsignalled: 0\nwaited: 0\nit was that one, and ended with 143\n',
       );
+    });
+
+    test('go on while their parent looks for their end in a loop', async () => {
+      expect(await outputOf(['-p', 'child-works'])).toContain('it was that one, and ended with 7\n');
+    });
+
+    test('are not halted, and take no signal that does not exist', async () => {
+      const output = await outputOf(['-h', 'child-sleep']);
+      expect(output).toContain('no signal: Invalid argument\nhalted: Not supported\nsignalled: 0\nwaited: 0\n');
+    });
+
+    test('cannot be had without end, and those that were not waited for count', async () => {
+      expect(await outputOf(['-m', 'child-works'])).toBe('64 started, then: Resource temporarily unavailable\n');
+    });
+
+    test('get no descriptor that there cannot be', async () => {
+      expect(await outputOf(['-d', 'child-works'])).toBe('not started: Bad file descriptor\n');
     });
 
     test('end alone when they trap, and say why', async () => {

@@ -15,6 +15,15 @@ export interface HostFunction {
 /** Import module name -> function name -> function. */
 export type HostImports = Readonly<Record<string, Readonly<Record<string, HostFunction>>>>;
 
+/** The same imports with each function changed. */
+export const mapFunctions = (imports: HostImports, change: (given: HostFunction) => HostFunction): HostImports =>
+  Object.fromEntries(
+    Object.entries(imports).map(([module, functions]) => [
+      module,
+      Object.fromEntries(Object.entries(functions).map(([name, given]) => [name, change(given)])),
+    ]),
+  );
+
 export interface GuestMemory {
   /** The guest's linear memory as it is now; ask anew after anything that may have grown it. */
   readonly buffer: ArrayBufferLike;

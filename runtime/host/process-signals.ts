@@ -13,7 +13,8 @@ const NAMES = new Map<number, NodeJS.Signals>([
   [27, 'SIGWINCH'],
 ]);
 
-const TERM = 15;
+/** WASI Preview 1, `signal`: the one that always comes from outside. */
+export const TERM = 15;
 
 /**
  * What is sent to the host process is for its guest. As long as nobody listens a signal has its default, which ends a

@@ -1,9 +1,11 @@
 import { WasmletError } from '../../base/errors.ts';
 import { PosixError } from '../../wasi/core/posix-error.ts';
 import type { Program, Programs, RunningProgram } from '../../wasi/posix/index.ts';
-import type { SignalSource } from '../../wasi/wasi.ts';
+import { defaultExitCode } from '../../wasi/preview1/process.ts';
+import { mapFunctions } from '../engine/engine.ts';
 import type { HostImports } from '../engine/engine.ts';
 import { findExecutable } from './executable.ts';
+import { GuestSignals } from './guest-signals.ts';
 import type { GuestOutput, GuestSetting, LoadedGuest } from './guest.ts';
 import { GuestEnd, loadGuest, runGuest } from './guest.ts';
 import type { GuestStart } from './protocol.ts';
@@ -11,10 +13,6 @@ import type { GuestStart } from './protocol.ts';
 /** Programs of one container at a time, its first one not counted: each costs megabytes. */
 const MAX_PROGRAMS = 64;
 const FIRST_PID = 1;
-/** WASI Preview 1, `signal`: those whose default is to do nothing. A guest cannot be halted, so no signal does it. */
-const IGNORED: readonly number[] = [0, 16, 17, 18, 19, 20, 21, 22, 27];
-const FIRST_AFTER_STKFLT = 16;
-
 /** The programs that run in this process beside a container's first one. */
 interface Table {
   lastPid: number;
@@ -58,7 +56,7 @@ class ProgramsOf implements Programs {
       loaded = await loadGuest(start, this.#output, {
         ...this.#setting,
         takesIdentity: false,
-        signals: control,
+        signals: control.signals,
         imports: (imports) => control.interruptible(imports),
         process: { pid, parentPid: this.#parentPid, descriptors },
         programs: new ProgramsOf(pid, table, this.#start, this.#output, this.#setting),
@@ -67,12 +65,16 @@ class ProgramsOf implements Programs {
       table.running -= 1;
       throw cause instanceof PosixError ? cause : new PosixError('ENOEXEC');
     }
-    const ended = runGuest(loaded, this.#output).then(({ exitCode }) => {
-      loaded[Symbol.dispose]();
-      table.running -= 1;
-      return exitCode;
-    });
-    return { pid, ended, signal: (signal) => control.signal(signal) };
+    return { pid, ended: this.#run(loaded), signal: (signal) => control.signal(signal) };
+  }
+
+  async #run(loaded: LoadedGuest): Promise<number> {
+    using guest = loaded;
+    try {
+      return (await runGuest(guest, this.#output)).exitCode;
+    } finally {
+      this.#table.running -= 1;
+    }
   }
 }
 
@@ -85,26 +87,19 @@ function requireFile(start: GuestStart): void {
   }
 }
 
-/** What reaches a program from outside: no process stands for it. */
-class Control implements SignalSource {
-  readonly #listening = new Map<number, () => void>();
+/** What reaches a program from outside. */
+class Control {
+  readonly signals = new GuestSignals();
   #end: GuestEnd | undefined;
   /** Ends the call that it waits in. */
   #interrupt: ((end: GuestEnd) => void) | undefined;
 
-  listen(signal: number, deliver: () => void): Disposable {
-    this.#listening.set(signal, deliver);
-    return { [Symbol.dispose]: () => void this.#listening.delete(signal) };
-  }
-
   signal(signal: number): void {
-    const deliver = this.#listening.get(signal);
-    if (deliver) deliver();
-    else if (!IGNORED.includes(signal)) {
-      const exitCode = 128 + (signal < FIRST_AFTER_STKFLT ? signal : signal + 1);
-      this.#end = new GuestEnd({ exitCode, reason: 'Error', message: '' });
-      this.#interrupt?.(this.#end);
-    }
+    if (this.signals.deliver(signal)) return;
+    const exitCode = defaultExitCode(signal);
+    if (exitCode === undefined) return;
+    this.#end = new GuestEnd({ exitCode, reason: 'Error', message: '' });
+    this.#interrupt?.(this.#end);
   }
 
   /** The same functions, which end the guest once it is to end: in the one that it waits in, or the next. */
@@ -123,11 +118,3 @@ class Control implements SignalSource {
     }));
   }
 }
-
-type HostFunction = HostImports[string][string];
-
-const mapFunctions = (imports: HostImports, change: (given: HostFunction) => HostFunction): HostImports =>
-  mapValues(imports, (functions) => mapValues(functions, change));
-
-const mapValues = <T>(given: Readonly<Record<string, T>>, change: (value: T) => T): Record<string, T> =>
-  Object.fromEntries(Object.entries(given).map(([name, value]) => [name, change(value)]));

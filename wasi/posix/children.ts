@@ -1,6 +1,7 @@
 /* eslint-disable max-params -- the module's functions have so many */
 import { posix } from 'node:path';
 import { Changes } from '../core/changes.ts';
+import { MAX_DESCRIPTORS } from '../core/descriptor-table.ts';
 import { PosixError } from '../core/posix-error.ts';
 import type { Descriptor } from '../preview1/descriptor.ts';
 import { suspending, type Preview1Functions } from '../preview1/function.ts';
@@ -12,6 +13,14 @@ const NO_HANG = 1;
 /** Linux' limit for one string is 128 KiB, for all of them a quarter of the stack, 2 MiB. */
 const MAX_STRINGS_BYTES = 2 * 1024 * 1024;
 const PAIR_SIZE = 8;
+/** Of one guest, those included that have ended and were not waited for: as the limit on processes counts them. */
+const MAX_CHILDREN = 64;
+const NONE = { pid: 0, code: 0 };
+
+interface Ended {
+  readonly pid: number;
+  readonly code: number;
+}
 
 /** The children of one guest. */
 export class Children {
@@ -28,6 +37,11 @@ export class Children {
     });
   }
 
+  /** @throws PosixError EAGAIN when there are too many */
+  checkRoom(): void {
+    if (this.#running.size + this.#ended.size >= MAX_CHILDREN) throw new PosixError('EAGAIN');
+  }
+
   /** @throws PosixError ESRCH when it is no child, or was waited for */
   signal(pid: number, signal: number): void {
     if (this.#ended.has(pid)) return;
@@ -37,7 +51,7 @@ export class Children {
   }
 
   /** Takes one that has ended. @throws PosixError ECHILD when none is or will be */
-  take(pid: number): { pid: number; code: number } | undefined {
+  take(pid: number): Ended | undefined {
     const [found] = pid === ANY ? this.#ended.keys() : [pid];
     const code = found === undefined ? undefined : this.#ended.get(found);
     if (found !== undefined && code !== undefined) {
@@ -64,7 +78,18 @@ export function childFunctions(
   children: Children,
   programs: Programs | undefined,
 ): Preview1Functions {
-  const { memory, signals } = state;
+  const { memory, signals, eventLoop } = state;
+
+  /** Waits until one has ended, or a signal that the guest takes itself comes (EINTR). */
+  const wait = async (pid: number): Promise<Ended> => {
+    for (;;) {
+      signals.throwIfInterrupted();
+      const ended = children.take(pid);
+      if (ended) return ended;
+      await eventLoop.waitUntil(undefined, children.change(), signals.arrival());
+    }
+  };
+
   return {
     /** posix_spawn(3). */
     proc_spawn: suspending(
@@ -81,6 +106,7 @@ export function childFunctions(
       ) => {
         memory.check(pidOut, 4);
         if (programs === undefined) throw new PosixError('ENOTSUP');
+        children.checkRoom();
         const program: Program = {
           args: stringsAt(state, args, argsLength),
           env: stringsAt(state, env, envLength),
@@ -98,20 +124,17 @@ export function childFunctions(
       memory.check(pidOut, 4);
       memory.check(codeOut, 4);
       if ((flags & ~NO_HANG) !== 0) throw new PosixError('EINVAL');
-      const give = ({ pid, code }: { pid: number; code: number }): void => {
-        memory.setU32(pidOut, pid);
-        memory.setU32(codeOut, code);
+      const give = (ended: Ended): void => {
+        memory.setU32(pidOut, ended.pid);
+        memory.setU32(codeOut, ended.code);
       };
-      const wait = async (): Promise<void> => {
-        await Promise.race([children.change(), signals.arrival()]);
-        signals.throwIfInterrupted();
-        const ended = children.take(pid >>> 0);
-        if (ended) give(ended);
-        else await wait();
-      };
-      const ended = children.take(pid >>> 0);
-      if (!ended && flags !== NO_HANG) return wait();
-      give(ended ?? { pid: 0, code: 0 });
+      const wanted = pid >>> 0;
+      const ended = children.take(wanted);
+      if (ended) give(ended);
+      else if (flags !== NO_HANG) return wait(wanted).then(give);
+      // A child only goes on when the event loop turns, so a guest that looks for its end in a loop gets a turn.
+      else if (eventLoop.turnIsDue()) return eventLoop.turn().then(() => give(children.take(wanted) ?? NONE));
+      else give(NONE);
       return undefined;
     }),
   };
@@ -130,13 +153,16 @@ function stringsAt(state: Preview1State, pointer: number, length: number): strin
   return text.slice(0, -1).split('\0');
 }
 
-/** Pairs of numbers: the child's, and the guest's own. */
+/** Pairs of numbers: the child's, and the guest's own. @throws PosixError EBADF */
 function inheritedAt({ memory, descriptors }: Preview1State, pointer: number, count: number): Map<number, Descriptor> {
+  if (count >>> 0 > MAX_DESCRIPTORS) throw new PosixError('EMFILE');
   memory.check(pointer, (count >>> 0) * PAIR_SIZE);
   const inherited = new Map<number, Descriptor>();
   for (let index = 0; index < count >>> 0; index += 1) {
     const at = (pointer >>> 0) + index * PAIR_SIZE;
-    inherited.set(memory.u32(at), descriptors.get(memory.u32(at + 4)));
+    const number = memory.u32(at);
+    if (number >= MAX_DESCRIPTORS) throw new PosixError('EBADF');
+    inherited.set(number, descriptors.get(memory.u32(at + 4)));
   }
   return inherited;
 }

@@ -16,7 +16,10 @@ export interface RunningProgram {
   readonly pid: number;
   /** Its exit code, 128 and the signal's number when a signal ended it. */
   readonly ended: Promise<number>;
-  /** Lets a signal come to it: it takes it itself, or it ends, or nothing happens. */
+  /**
+   * Lets a signal come to it: it takes it itself, or it ends, or nothing happens.
+   * @throws PosixError ENOTSUP for one that would halt it
+   */
   signal(signal: number): void;
 }
 

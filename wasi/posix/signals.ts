@@ -1,7 +1,7 @@
 import { SignalInput } from '../core/signals.ts';
 import { STDIN_RIGHTS } from '../preview1/abi.ts';
 import { plain, suspending, type Preview1Functions } from '../preview1/function.ts';
-import { raise } from '../preview1/process.ts';
+import { checkSignal, raise } from '../preview1/process.ts';
 import type { Preview1State } from '../preview1/state.ts';
 import type { Children } from './children.ts';
 import { pidOf } from './identity.ts';
@@ -33,6 +33,7 @@ export function signalFunctions(state: Preview1State, children: Children): Previ
     }),
     /** kill(2); WASIX' name. */
     proc_signal: plain((pid: number, signal: number) => {
+      checkSignal(signal);
       if (pid === pidOf(state) || pid === 0) raise(state, signal);
       else children.signal(pid, signal);
     }),

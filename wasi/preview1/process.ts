@@ -11,13 +11,28 @@ const SIGNAL = { NONE: 0, CHLD: 16, CONT: 17, STOP: 18, TSTP: 19, TTIN: 20, TTOU
 const IGNORED: readonly number[] = [SIGNAL.NONE, SIGNAL.CHLD, SIGNAL.CONT, SIGNAL.URG, SIGNAL.WINCH];
 const STOPPING: readonly number[] = [SIGNAL.STOP, SIGNAL.TSTP, SIGNAL.TTIN, SIGNAL.TTOU];
 
+/** @throws PosixError EINVAL for what is no signal */
+export function checkSignal(signal: number): void {
+  if (signal < 0 || signal > LAST_SIGNAL) throw new PosixError('EINVAL');
+}
+
+/**
+ * What a signal does to a program that does not handle it.
+ * @returns the exit code that it ends with; undefined: nothing happens
+ * @throws PosixError ENOTSUP for one that would halt it: a guest cannot be halted
+ */
+export function defaultExitCode(signal: number): number | undefined {
+  if (IGNORED.includes(signal)) return undefined;
+  if (STOPPING.includes(signal)) throw new PosixError('ENOTSUP');
+  return 128 + (signal < FIRST_AFTER_STKFLT ? signal : signal + 1);
+}
+
 /** Lets a signal come to the guest: it waits to be taken, or does what it does to a program that does not handle it. */
 export function raise(state: Preview1State, signal: number): void {
-  if (signal < 0 || signal > LAST_SIGNAL) throw new PosixError('EINVAL');
+  checkSignal(signal);
   if (state.signals.raise(signal)) return;
-  if (IGNORED.includes(signal)) return;
-  if (STOPPING.includes(signal)) throw new PosixError('ENOTSUP');
-  throw new WasiExit(128 + (signal < FIRST_AFTER_STKFLT ? signal : signal + 1));
+  const exitCode = defaultExitCode(signal);
+  if (exitCode !== undefined) throw new WasiExit(exitCode);
 }
 
 const exit: Preview1Function = {

@@ -9,7 +9,8 @@ import type { LoadedGuest } from '../guest.ts';
 import { LogWriter } from '../log-writer.ts';
 import { timeNow } from '../timestamp.ts';
 import type { Garbage } from './garbage.ts';
-import { GuestSignals } from './guest-signals.ts';
+import { GuestSignals } from '../guest-signals.ts';
+import { TERM } from '../process-signals.ts';
 import type { Compile } from './module-cache.ts';
 import { growthBytes, GuestSize, hostBytes } from './memory.ts';
 import type { Membership, Preemption } from './preemption.ts';
@@ -169,7 +170,7 @@ export class SharedContainer {
 
   /** As kill(2) to a process: a signal that the guest does not take itself ends it. */
   signal(signal: 'SIGTERM' | 'SIGKILL'): void {
-    if (signal === 'SIGTERM' && this.#signals.terminate()) return;
+    if (signal === 'SIGTERM' && this.#signals.deliver(TERM)) return;
     this.#taking.end(new GuestEnd({ exitCode: 128 + constants.signals[signal], reason: 'Error', message: '' }));
   }
 

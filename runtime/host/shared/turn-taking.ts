@@ -1,3 +1,4 @@
+import { mapFunctions } from '../../engine/engine.ts';
 import type { HostFunction, HostImports } from '../../engine/engine.ts';
 import type { Scheduler, Turns } from './scheduler.ts';
 
@@ -35,12 +36,7 @@ export class TurnTaking {
 
   /** The functions, each of which ends the turn when it has to wait; the guest goes on in a later one. */
   gate(imports: HostImports): HostImports {
-    return Object.fromEntries(
-      Object.entries(imports).map(([module, functions]) => [
-        module,
-        Object.fromEntries(Object.entries(functions).map(([name, entry]) => [name, this.#gated(entry)])),
-      ]),
-    );
+    return mapFunctions(imports, (given) => this.#gated(given));
   }
 
   #gated({ suspends, call }: HostFunction): HostFunction {

@@ -1,5 +1,7 @@
 // Runs a program as a child, with its standard output through a pipe, and tells what it wrote and how it ended:
-// spawn PROGRAM [ARGUMENT...]; `spawn -k PROGRAM ...` sends it SIGTERM once it has written.
+// spawn [-HOW] PROGRAM [ARGUMENT...]
+// -k sends it SIGTERM once it has written, -p looks for its end in a loop, -h tries signals that do not exist or would
+// halt it before, -d asks for a descriptor that there cannot be, -m starts it until no more are started.
 // Called as child-*, it is the child: what follows the hyphen says what it does.
 #include <errno.h>
 #include <stdint.h>
@@ -21,6 +23,7 @@ POSIX(fd_pipe) uint32_t fd_pipe(uint32_t *reader, uint32_t *writer);
 #define ANY UINT32_MAX
 #define NO_HANG 1
 #define SIGTERM_NUMBER 15
+#define SIGSTOP_NUMBER 18
 
 static int child(int count, char **args) {
   uint32_t pid = 0, parent = 0;
@@ -38,7 +41,8 @@ static int child(int count, char **args) {
 
 int main(int count, char **args) {
   if (strchr(args[0], '-')) return child(count, args);
-  int first = count > 1 && strcmp(args[1], "-k") == 0 ? 2 : 1;
+  int first = count > 1 && args[1][0] == '-' ? 2 : 1;
+  char how = first == 2 ? args[1][1] : 0;
   char strings[1024];
   size_t length = 0;
   for (int index = first; index < count; index++) {
@@ -47,20 +51,32 @@ int main(int count, char **args) {
   }
   uint32_t reader, writer, pid = 0, ended = 0, code = 0;
   fd_pipe(&reader, &writer);
-  uint32_t pairs[] = {1, writer, 2, 2};
+  uint32_t pairs[] = {how == 'd' ? 100000 : 1, writer, 2, 2};
   const char env[] = "PATH=/bin\0WORD=word";
   uint32_t error = proc_spawn(strings, length, env, sizeof env, "/", 1, pairs, 2, &pid);
   if (error) {
     printf("not started: %s\n", strerror(error));
     return 1;
   }
+  if (how == 'm') {
+    int started = 1;
+    do error = proc_spawn(strings, length, env, sizeof env, "/", 1, pairs, 2, &pid);
+    while (error == 0 && ++started < 1000);
+    printf("%d started, then: %s\n", started, strerror(error));
+    return 0;
+  }
   close(writer);
-  printf("it runs: %d\n", proc_wait(pid, NO_HANG, &ended, &code) == 0 && ended == 0);
   char text[256];
   ssize_t got = read(reader, text, sizeof text);
   printf("it wrote: %.*s", (int)got, text);
-  if (first == 2) printf("signalled: %u\n", proc_signal(pid, SIGTERM_NUMBER));
-  printf("waited: %u\n", proc_wait(ANY, 0, &ended, &code));
+  if (how == 'h') {
+    printf("no signal: %s\n", strerror(proc_signal(pid, 99)));
+    printf("halted: %s\n", strerror(proc_signal(pid, SIGSTOP_NUMBER)));
+  }
+  if (how == 'k') printf("it runs: %d\n", proc_wait(pid, NO_HANG, &ended, &code) == 0 && ended == 0);
+  if (how == 'k' || how == 'h') printf("signalled: %u\n", proc_signal(pid, SIGTERM_NUMBER));
+  if (how == 'p') while (proc_wait(pid, NO_HANG, &ended, &code) == 0 && ended == 0) continue;
+  else printf("waited: %u\n", proc_wait(ANY, 0, &ended, &code));
   printf("it was %s, and ended with %u\n", ended == pid ? "that one" : "another", code);
   printf("again: %s\n", strerror(proc_wait(ANY, 0, &ended, &code)));
   printf("after the end: %zd\n", read(reader, text, sizeof text));
