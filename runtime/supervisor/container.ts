@@ -6,23 +6,18 @@ import { messageOf, WasmletError } from '../../base/errors.ts';
 import { writeRecord } from '../../base/record.ts';
 import { START_ERROR_EXIT_CODE, writeExit } from '../host/exit-record.ts';
 import type { ContainerExit } from '../host/exit-record.ts';
-import type { GuestStart, HostAnswer, HostStart } from '../host/protocol.ts';
+import type { HostAnswer } from '../host/protocol.ts';
 import { readFuel } from '../host/fuel-file.ts';
 import { timeNow } from '../host/timestamp.ts';
 import { DEFAULT_STOP_SIGNAL } from '../stop-signal.ts';
-import type {
-  Container,
-  ContainerConfig,
-  ContainerState,
-  ContainerStatus,
-  PodSandboxConfig,
-  PodSandboxMetadata,
-} from '../service.ts';
+import type { Container, ContainerConfig, ContainerState, ContainerStatus } from '../service.ts';
 import { addUsage, Commands } from './commands.ts';
 import { ContainerLimits } from './container-limits.ts';
+import type { ContainerOwner } from './container-owner.ts';
 import type { ExecCommand } from './commands.ts';
 import type { SupervisorContext } from './context.ts';
-import { networkOf } from './guest-network.ts';
+import { guestStart, hostStart, identityOf } from './guest-start.ts';
+import type { StartedContainer } from './guest-start.ts';
 import { judgeExit, lastWords } from './exits.ts';
 import { ChildHost, hostUsage, pooledErrorPath, signalHost } from './hosts.ts';
 import type { Host, HostEnd } from './hosts.ts';
@@ -32,14 +27,12 @@ import { configPath, CONTAINER_RECORD, hostErrorPath, hostStatePath, readExit, r
 import { STATE_RECORD, statePath } from './records.ts';
 import type { ContainerRecord, StateRecord } from './records.ts';
 import { makeRootFolder } from './root-folder.ts';
-import { sandboxMounts } from './sandbox-files.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { claimShared } from './shared/claim.ts';
 import type { Claim } from './shared/claim.ts';
 import type { SharedGuest } from './shared/guest.ts';
 import type { Placement } from './shared/placement.ts';
 import type { ProcessUsage } from './stats.ts';
-import { resolveIdentity } from './user.ts';
 import { WritableLayer } from './writable-layer.ts';
 
 /** A module of tens of megabytes compiles in seconds on a busy machine; a host that needs longer hangs. */
@@ -50,23 +43,6 @@ const KILL_TIMEOUT_MS = 10_000;
 
 /** 128 + SIGKILL */
 const KILLED_EXIT_CODE = 137;
-
-/** What a container needs to know of its sandbox. */
-export interface ContainerOwner {
-  readonly id: string;
-  readonly metadata: PodSandboxMetadata;
-  readonly logDirectory: string;
-  /** Holds the files of the sandbox. */
-  readonly directory: string;
-  readonly hostname: string;
-  readonly dnsConfig: PodSandboxConfig['dnsConfig'];
-  readonly engine: 'v8' | 'interpreter';
-  readonly isolation: 'process' | 'shared';
-  readonly cgroupParent: string | undefined;
-  /** Path of the pod's own network namespace; undefined: it shares the node's. */
-  readonly netns: string | undefined;
-  readonly ready: boolean;
-}
 
 /**
  * One container, from its creation to its removal. Starting and removing run one after the other; stopping does not
@@ -112,6 +88,11 @@ export class ContainerEntry {
     return join(this.owner.logDirectory, this.config.logPath);
   }
 
+  get #started(): StartedContainer {
+    const { config, owner, directory, logPath } = this;
+    return { config, owner, directory, logPath, policy: this.#context.policy };
+  }
+
   get state(): ContainerState {
     if (this.#exit) return 'CONTAINER_EXITED';
     return this.#state?.startedAt === undefined ? 'CONTAINER_CREATED' : 'CONTAINER_RUNNING';
@@ -125,7 +106,7 @@ export class ContainerEntry {
   /** Writes the container's files: its record and its root folder, a copy of the image's tree. */
   async create(): Promise<void> {
     // A user that the image does not know is better told now than at the start.
-    this.#identity();
+    identityOf(this.config);
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
     await makeRootFolder(rootPath(this.directory), this.config.image.tree);
     // Written last: a folder without a record is what a broken-off creation has left.
@@ -155,7 +136,7 @@ export class ContainerEntry {
   async #claim(): Promise<Claim> {
     const { owner } = this;
     const { pool } = this.#context;
-    const guest = this.#startRequest();
+    const guest = hostStart(this.#started);
     // What a host is to be allowed has to be there.
     if (pool.confinement.needsReach) await this.#makeHostFolders();
     // The interpreter's guests cannot be preempted.
@@ -170,7 +151,7 @@ export class ContainerEntry {
     const { cpuShares } = this.config.resources;
     const { namespace } = owner.metadata;
     const { netns, cgroupParent } = owner;
-    return { container: id, namespace, identity: this.#identity().identity, netns, cpuShares, cgroupParent };
+    return { container: id, namespace, identity: identityOf(this.config).identity, netns, cpuShares, cgroupParent };
   }
 
   /** @returns undefined when the guest runs, else why it does not, '' where the host ended without a word */
@@ -203,13 +184,13 @@ export class ContainerEntry {
   async #startOwn(host: ChildHost): Promise<HostAnswer | undefined> {
     await rename(pooledErrorPath(this.#context.runDirectory, host.id), hostErrorPath(this.directory));
     await this.#limits.hold(host);
-    return await host.start(this.#startRequest(), START_TIMEOUT_MS);
+    return await host.start(hostStart(this.#started), START_TIMEOUT_MS);
   }
 
   async #startShared(host: SharedGuest, module: Claim['module']): Promise<HostAnswer | undefined> {
     const { path = '', original } = module ?? {};
     const { resources } = this.config;
-    const start = { ...this.#startRequest(), container: this.id, module: path, resources };
+    const start = { ...hostStart(this.#started), container: this.id, module: path, resources };
     return await host.start(original === undefined ? start : { ...start, original }, START_TIMEOUT_MS);
   }
 
@@ -228,51 +209,6 @@ export class ContainerEntry {
     this.#writeExit(exit);
   }
 
-  #startRequest(): Omit<HostStart, 'v' | 'type'> {
-    const { config } = this;
-    const { module } = config.image;
-    const guest = this.#guestStart(config.args);
-    return {
-      ...guest,
-      network: { ...this.#network(), ...guest.network, listeners: this.#network().listeners },
-      ...(module === undefined ? {} : { module }),
-      directory: hostStatePath(this.directory),
-      logPath: this.logPath,
-      logLimits: config.logLimits,
-      stdin: config.stdin,
-      ...(config.stopSignal === undefined ? {} : { stopSignal: config.stopSignal }),
-    };
-  }
-
-  /** What the container's own guest and the commands in it have in common. */
-  #guestStart(args: readonly string[]): GuestStart {
-    const { config, owner } = this;
-    return {
-      engine: owner.engine,
-      title: `wasmlet-host ${owner.metadata.namespace}/${owner.metadata.name}/${config.metadata.name}`,
-      root: rootPath(this.directory),
-      args,
-      env: config.envs.map(({ key, value }) => `${key}=${value}`),
-      workingDir: config.workingDir === '' ? '/' : config.workingDir,
-      mounts: [...config.mounts, ...sandboxMounts(owner.directory, config)],
-      tty: config.tty,
-      ...this.#identity(),
-      hostname: owner.hostname,
-      readonlyRoot: config.securityContext?.readonlyRootfs ?? false,
-      posixExtension: this.#context.policy.posixExtension,
-      network: { ...this.#network(), listeners: [], ...(owner.dnsConfig ? { dns: owner.dnsConfig } : {}) },
-    };
-  }
-
-  #network(): ReturnType<typeof networkOf> {
-    return networkOf(this.config, this.owner.netns !== undefined);
-  }
-
-  #identity(): Pick<GuestStart, 'identity'> {
-    const { securityContext, image } = this.config;
-    return securityContext === undefined ? {} : { identity: resolveIdentity(securityContext, image.tree) };
-  }
-
   /**
    * Runs a command in the container (CRI's ExecSync). It ends with the container.
    * @returns its exit code
@@ -287,7 +223,7 @@ export class ContainerEntry {
     const { args, image } = this.config;
     const own = args[0] ?? '';
     const isOwn = [own, posix.basename(own)].includes(command[0] ?? '');
-    const guest = this.#guestStart(command);
+    const guest = guestStart(this.#started, command);
     const exitCode = await this.#commands.run({
       ...request,
       start: {

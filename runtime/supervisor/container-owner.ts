@@ -1,0 +1,18 @@
+import type { PodSandboxConfig, PodSandboxMetadata } from '../service.ts';
+
+/** What a container needs to know of its sandbox. */
+export interface ContainerOwner {
+  readonly id: string;
+  readonly metadata: PodSandboxMetadata;
+  readonly logDirectory: string;
+  /** Holds the files of the sandbox. */
+  readonly directory: string;
+  readonly hostname: string;
+  readonly dnsConfig: PodSandboxConfig['dnsConfig'];
+  readonly engine: 'v8' | 'interpreter';
+  readonly isolation: 'process' | 'shared';
+  readonly cgroupParent: string | undefined;
+  /** Path of the pod's own network namespace; undefined: it shares the node's. */
+  readonly netns: string | undefined;
+  readonly ready: boolean;
+}
