@@ -68,22 +68,20 @@ export class ByteReader {
   }
 
   s32(): number {
-    const first = this.offset;
-    let value = 0;
-    for (let shift = 0; shift < 28; shift += 7) {
-      const next = this.u8();
-      value |= (next & 0x7f) << shift;
-      if (next < 0x80) return (value << (25 - shift)) >> (25 - shift);
-    }
-    const last = this.u8();
-    if (last >= 0x80) malformed('integer representation too long', first);
-    // The bits above bit 31 must all be as the sign.
-    if (last > 0x07 && last < 0x78) malformed('integer too large', first);
-    return value | (last << 28);
+    return this.#signed(0x07, 0x78);
   }
 
   /** A number of 33 bits with a sign: a type index, or the negative code of a type. */
   s33(): number {
+    return this.#signed(0x0f, 0x70);
+  }
+
+  /**
+   * A signed number of at most five bytes.
+   * @param mostPositive the fifth byte at the most, of a positive number
+   * @param leastNegative the fifth byte at the least, of a negative one: the bits beyond the number are as its sign
+   */
+  #signed(mostPositive: number, leastNegative: number): number {
     const first = this.offset;
     let value = 0;
     for (let shift = 0; shift < 28; shift += 7) {
@@ -93,7 +91,7 @@ export class ByteReader {
     }
     const last = this.u8();
     if (last >= 0x80) malformed('integer representation too long', first);
-    if (last > 0x0f && last < 0x70) malformed('integer too large', first);
+    if (last > mostPositive && last < leastNegative) malformed('integer too large', first);
     const low = (value | (last << 28)) >>> 0;
     return (last & 0x40) === 0 ? low : low - 2 ** 32;
   }

@@ -1,6 +1,6 @@
-import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
 import type { Pod } from '../../agent/kube/types.ts';
+import { HEALTH_CHECK, serveGrpc, type GrpcServer } from '../support/grpc-server.ts';
 import type { PodOptions } from './scene.ts';
 import { containerStatus, describeScene, isEnded, isReady } from './scene.ts';
 
@@ -71,7 +71,7 @@ describeScene('probes by command and by gRPC', (scene) => {
   test('a pod is ready while its gRPC health service serves', async () => {
     await using namespace = await scene().namespace();
     let status = 1;
-    await using health = await serveHealth(() => status);
+    using health = await serveHealth(() => status);
     const readinessProbe = { grpc: { port: health.port, service: 'app' }, periodSeconds: 1, failureThreshold: 1 };
     await namespace.apply(namespace.pod(await steps('app', [HOUR], { readinessProbe })));
     await namespace.waitForPod('app', isReady);
@@ -139,34 +139,5 @@ describeScene('probes by command and by gRPC', (scene) => {
 });
 
 /** A gRPC server whose health service answers so, on every address of this machine, where pods have theirs. */
-async function serveHealth(status: () => number): Promise<AsyncDisposable & { readonly port: number }> {
-  const server = new Server();
-  const raw = (bytes: Buffer): Buffer => bytes;
-  const check = {
-    path: '/grpc.health.v1.Health/Check',
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: raw,
-    requestDeserialize: raw,
-    responseSerialize: raw,
-    responseDeserialize: raw,
-  };
-  server.addService(
-    { check },
-    {
-      check: (_call: unknown, answer: (error: null, bytes: Buffer) => void) => answer(null, Buffer.from([8, status()])),
-    },
-  );
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('0.0.0.0:0', ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
-  });
-  return {
-    port,
-    [Symbol.asyncDispose]: () => {
-      server.forceShutdown();
-      return Promise.resolve();
-    },
-  };
-}
+const serveHealth = (status: () => number): Promise<GrpcServer> =>
+  serveGrpc(HEALTH_CHECK, (_call, answer) => answer(null, Buffer.from([8, status()])), '0.0.0.0');

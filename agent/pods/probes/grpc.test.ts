@@ -1,52 +1,33 @@
-import { Server, ServerCredentials, status, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { HEALTH_CHECK, serveGrpc, type UnaryHandler } from '../../../test/support/grpc-server.ts';
 import { checkGrpc } from './grpc.ts';
 import { decodeHealthResponse, encodeHealthRequest } from './health-messages.ts';
 
-const servers: Server[] = [];
+const servers: Disposable[] = [];
 afterEach(() => {
-  for (const server of servers.splice(0)) server.forceShutdown();
+  for (const server of servers.splice(0)) server[Symbol.dispose]();
 });
 
-type Handler = (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => void;
-
-const raw = (bytes: Buffer): Buffer => bytes;
-
 /** A gRPC server with the one method that is given. */
-async function serve(path: string, handle: Handler): Promise<number> {
-  const server = new Server();
+async function serve(path: string, handle: UnaryHandler): Promise<number> {
+  const server = await serveGrpc(path, handle);
   servers.push(server);
-  const method = {
-    path,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: raw,
-    requestDeserialize: raw,
-    responseSerialize: raw,
-    responseDeserialize: raw,
-  };
-  server.addService({ method }, { method: handle });
-  return await new Promise((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-      error ? reject(error) : resolve(port),
-    );
-  });
+  return server.port;
 }
-
-const CHECK = '/grpc.health.v1.Health/Check';
 
 const probe = (port: number, service = '', timeoutSeconds = 5) =>
   checkGrpc({ host: '127.0.0.1', port, service, timeoutSeconds }, new AbortController().signal);
 
 const answering =
-  (...bytes: number[]): Handler =>
+  (...bytes: number[]): UnaryHandler =>
   (_call, answer) =>
     answer(null, Buffer.from(bytes));
 
 test('a server that serves is healthy, and sees who asks for what', async () => {
   let seen: unknown[] = [];
-  const port = await serve(CHECK, (call, answer) => {
+  const port = await serve(HEALTH_CHECK, (call, answer) => {
     seen = [call.request, String(call.metadata.get('user-agent')[0])];
     answer(null, Buffer.from([0x08, 1]));
   });
@@ -62,12 +43,14 @@ test.each([
   ['SERVICE_UNKNOWN', [0x08, 3]],
   ['UNKNOWN', []],
 ])('a server that answers %s is unhealthy', async (name, bytes) => {
-  const port = await serve(CHECK, answering(...bytes));
+  const port = await serve(HEALTH_CHECK, answering(...bytes));
   expect(await probe(port)).toEqual({ result: 'failure', output: `service unhealthy (responded with "${name}")` });
 });
 
 test('an unknown service is told in the words of gRPC', async () => {
-  const port = await serve(CHECK, (_call, answer) => answer({ code: status.NOT_FOUND, details: 'unknown service' }));
+  const port = await serve(HEALTH_CHECK, (_call, answer) =>
+    answer({ code: status.NOT_FOUND, details: 'unknown service' }),
+  );
   expect((await probe(port)).output).toBe(
     'error: health rpc probe failed: rpc error: code = NotFound desc = unknown service',
   );
@@ -81,7 +64,7 @@ test('a server without the protocol is told so', async () => {
 });
 
 test('a server that does not answer in time fails', async () => {
-  const port = await serve(CHECK, () => undefined);
+  const port = await serve(HEALTH_CHECK, () => undefined);
   expect(await probe(port, '', 1)).toEqual({
     result: 'failure',
     output: 'timeout: health rpc did not complete within 1s',
