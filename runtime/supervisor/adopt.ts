@@ -159,15 +159,7 @@ async function adoptHost(
   record: StateRecord['host'],
 ): Promise<Host | undefined> {
   const { id, shared, ...identity } = record;
-  if (shared === true) {
-    try {
-      return await context.sharedHosts.adopt(entry.placement, record);
-    } catch (error) {
-      // It was alive when this began, and has died while it was asked.
-      if (isAlive(record)) throw error;
-      return undefined;
-    }
-  }
+  if (shared === true) return await context.sharedHosts.adopt(entry.placement, record);
   return new AdoptedHost(id, identity, context.runDirectory, context.signal);
 }
 

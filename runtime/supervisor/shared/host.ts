@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf } from '../../../base/errors.ts';
+import { messageOf, WasmletError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import { isAlive, signalProcess } from '../../../base/process.ts';
 import type { ProcessIdentity } from '../../../base/process.ts';
@@ -19,6 +19,9 @@ const KILL_PATIENCE_MS = 5000;
 
 /** How long a process may outlive its connection. */
 const CLOSE_PATIENCE_MS = 1000;
+
+/** How long the kernel may take to end a process. */
+const END_TIMEOUT_MS = 10_000;
 
 /** How long an answer on usage is good for: statistics are asked for container by container. */
 const USAGE_AGE_MS = 250;
@@ -101,6 +104,16 @@ export class SharedHost {
     if (!this.#hasEnded && isAlive(this.identity)) signalProcess(this.identity, 'SIGKILL');
   }
 
+  /**
+   * Ends the process, which may be about to die already.
+   * @throws WasmletError DeadlineExceeded when the kernel does not end it
+   */
+  async end(): Promise<void> {
+    this.#kill();
+    const isLate = await takesLongerThan(END_TIMEOUT_MS, this.ended, this.#options.signal);
+    if (isLate) throw new WasmletError('DeadlineExceeded', `${this.description} does not end`);
+  }
+
   #noteExit(container: string): void {
     this.guests.get(container)?.noteEnd({ code: null, signal: null });
     this.guests.delete(container);
@@ -161,12 +174,8 @@ export class SharedHost {
   }
 
   async #insist(guest: SharedGuest): Promise<void> {
-    const patience = new AbortController();
-    const signal = AbortSignal.any([patience.signal, this.#options.signal]);
-    const over = delay(KILL_PATIENCE_MS, true, { signal, ref: false }).catch(() => false);
-    const isOver = await Promise.race([over, guest.ended.then(() => false)]);
-    patience.abort();
-    if (!isOver) return;
+    const isLate = await takesLongerThan(KILL_PATIENCE_MS, guest.ended, this.#options.signal);
+    if (!isLate) return;
     this.#options.logger.error('a shared host does not end a guest, and is ended', { pid: this.identity.pid });
     this.#kill();
   }
@@ -193,4 +202,13 @@ export class SharedHost {
       () => undefined,
     );
   }
+}
+
+/** @returns false when it came to pass in time, or when `signal` has ended the wait */
+async function takesLongerThan(patienceMs: number, event: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
+  const patience = new AbortController();
+  const over = delay(patienceMs, true, { signal: AbortSignal.any([patience.signal, signal]), ref: false });
+  const isLate = await Promise.race([over.catch(() => false), event.then(() => false)]);
+  patience.abort();
+  return isLate;
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { WasmletError } from '../../../base/errors.ts';
+import { messageOf, WasmletError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { Cgroups } from '../../sandbox/cgroup.ts';
 import type { WasiIdentity } from '../../../wasi/wasi.ts';
@@ -166,12 +166,20 @@ export class SharedHosts {
   /**
    * Takes over a container of an earlier supervisor.
    * @returns undefined when its host does not have it any more: it has ended
+   * @throws WasmletError DeadlineExceeded when the host neither answers nor dies
    */
   async adopt(placement: Placement, record: StateRecord['host']): Promise<SharedGuest | undefined> {
     const host = [...this.#hosts].find(({ id }) => id === record.id) ?? this.#adoptHost(placement, record);
     this.#releaseWhenIdle(host);
-    const containers = await host.containers();
-    if (!containers.some(({ container }) => container === placement.container)) return undefined;
+    try {
+      const containers = await host.containers();
+      if (!containers.some(({ container }) => container === placement.container)) return undefined;
+    } catch (error) {
+      const { logger } = this.#options;
+      logger.warn('a shared host of an earlier supervisor is ended', { host: host.id, error: messageOf(error) });
+      await host.end();
+      return undefined;
+    }
     return this.#place(host, placement);
   }
 
