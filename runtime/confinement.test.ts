@@ -7,6 +7,7 @@ import { connectRuntime } from './client.ts';
 import type { ContainerConfig } from './service.ts';
 import { prints, SLEEPS } from './test-guests.ts';
 import { TestRuntime, until } from './test-runtime.ts';
+import { pathsBelow } from './test-folder.ts';
 
 /** That hosts of every kind are confined; what that means is in sandbox/confinement/native-code.test.ts. */
 
@@ -138,9 +139,7 @@ describe.runIf(isAble)('a confined host', () => {
   test('cannot lay a device or a link where its supervisor reads', TIMEOUT, async () => {
     await using runtime = await TestRuntime.start();
     const { container } = await runtime.run(SLEEPS);
-    const record = readdirSync(runtime.root, { recursive: true, encoding: 'utf8' }).find((path) =>
-      path.endsWith(join(container, 'state.json')),
-    );
+    const record = pathsBelow(runtime.root).find((path) => path.endsWith(join(container, 'state.json')));
     // What decides which process is signalled is not among what the host has.
     expect(record).toBeDefined();
     expect(existsSync(join(`/proc/${runtime.hostPid(container)}/root/state/d1/state.json`))).toBe(false);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ContainerConfig } from './service.ts';
 import { exits, floods, prints, REPORTS, SLEEPS, SPINS, TRAPS } from './test-guests.ts';
 import { assemble, TestRuntime, until } from './test-runtime.ts';
+import { pathsBelow } from './test-folder.ts';
 
 const PROGRAMS = {
   app: SLEEPS,
@@ -31,7 +32,7 @@ async function makeTree(runtime: TestRuntime): Promise<ContainerConfig['image']>
 
 /** Commands that run in any container of this root, by their hosts' pids. */
 function commandPids(runtime: TestRuntime): number[] {
-  return readdirSync(runtime.root, { recursive: true, encoding: 'utf8' })
+  return pathsBelow(runtime.root)
     .filter((path) => /\/commands\/[0-9a-f]+\.json$/.test(path))
     .flatMap((path) => {
       const text = readFileSync(join(runtime.root, path), 'utf8');

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { bundle } from '../build/bundle.ts';
 import { SeededRandom } from '../test/support/random.ts';
 import type { ContainerStatus } from './service.ts';
 import { counts } from './test-guests.ts';
-import { testFolder } from './test-folder.ts';
+import { pathsBelow, testFolder } from './test-folder.ts';
 import { TestRuntime, until } from './test-runtime.ts';
 
 /** How often something is killed. The whole node, agent included, is killed in test/e2e/kills.test.ts. */
@@ -91,9 +91,7 @@ class Load {
 
   #hostWasKilled(id: string): boolean {
     const pods = join(this.#runtime.root, 'pods');
-    const path = readdirSync(pods, { recursive: true, encoding: 'utf8' }).find((name) =>
-      name.endsWith(join(id, 'state.json')),
-    );
+    const path = pathsBelow(pods).find((name) => name.endsWith(join(id, 'state.json')));
     if (path === undefined) return false;
     const record = JSON.parse(readFileSync(join(pods, path), 'utf8')) as { body: { host: ProcessIdentity } };
     return this.#killedHosts.has(keyOf(record.body.host));
@@ -160,7 +158,7 @@ test(
     await until(() => runtime.supervisors().length === 1);
     // A shared host stays for a while after its last container; one waits.
     await until(() => runtime.hosts().length <= 1, PATIENCE_MS);
-    const files = (): string[] => readdirSync(runtime.root, { recursive: true, encoding: 'utf8' });
+    const files = (): string[] => pathsBelow(runtime.root);
     // The supervisor's own, and that of the host that waits.
     await until(() => files().filter((path) => path.endsWith('.sock')).length <= 2, PATIENCE_MS);
     // What a writer had no time to finish in the cache of rewritten modules goes with the rest of it, after a day.

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findLayout } from './sandbox/cgroup-layout.ts';
 import { counts, exits, prints, SLEEPS, SPINS, TRAPS } from './test-guests.ts';
 import { assemble, TestRuntime, until, watchEvents } from './test-runtime.ts';
+import { pathsBelow } from './test-folder.ts';
 
 let runtime: TestRuntime;
 beforeAll(async () => {
@@ -56,9 +57,7 @@ describe('a container', () => {
     const { logPath } = await runtime.service.containerStatus(container);
     await until(() => existsSync(logPath) && readFileSync(logPath, 'utf8').includes('whole'));
     await until(() => {
-      const partial = readdirSync(runtime.root, { recursive: true, encoding: 'utf8' }).find((path) =>
-        path.endsWith(join(container, 'state', 'partial')),
-      );
+      const partial = pathsBelow(runtime.root).find((path) => path.endsWith(join(container, 'state', 'partial')));
       return partial !== undefined && readFileSync(join(runtime.root, partial), 'utf8').includes('half');
     });
     await runtime.service.stopContainer(container, 0);
@@ -168,8 +167,7 @@ describe('a container with a file tree', () => {
     const { sandbox, container } = await runtime.run('(module)', { image, args: ['app'] });
     expect(await runtime.exited(container)).toMatchObject({ exitCode: 0 });
     expect(await runtime.output(container)).toBe('from the tree\n');
-    const copies = () =>
-      readdirSync(runtime.root, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('bin/app'));
+    const copies = () => pathsBelow(runtime.root).filter((path) => path.endsWith('bin/app'));
     expect(copies()).toHaveLength(1);
     await runtime.service.removePodSandbox(sandbox);
     expect(copies()).toEqual([]);

@@ -10,6 +10,7 @@ import { connectRuntime } from './client.ts';
 import { MAX_MESSAGE_BYTES } from './protocol.ts';
 import { counts, exits, prints, SLEEPS, SPINS } from './test-guests.ts';
 import { TestRuntime, until } from './test-runtime.ts';
+import { pathsBelow } from './test-folder.ts';
 
 const LINES = 800;
 
@@ -88,9 +89,7 @@ describe('an adopted host', () => {
     const { container } = await runtime.run(SLEEPS);
     await runtime.killSupervisor();
     process.kill(runtime.hostPid(container), 'SIGKILL');
-    const state = readdirSync(runtime.root, { recursive: true, encoding: 'utf8' }).find((path) =>
-      path.endsWith('state.json'),
-    )!;
+    const state = pathsBelow(runtime.root).find((path) => path.endsWith('state.json'))!;
     const record = JSON.parse(readFileSync(join(runtime.root, state), 'utf8')) as { body: { host: { pid: number } } };
     record.body.host.pid = process.pid;
     writeFileSync(join(runtime.root, state), JSON.stringify(record));
@@ -108,9 +107,7 @@ test('a container whose supervisor died before its guest was started is created 
   const sandbox = await runtime.service.runPodSandbox(runtime.sandboxConfig(), 'wasm');
   const container = await runtime.service.createContainer(sandbox, await runtime.containerConfig(prints('ran\n')));
   await runtime.killSupervisor();
-  const config = readdirSync(runtime.root, { recursive: true, encoding: 'utf8' }).find((path) =>
-    path.endsWith(join(container, 'config.json')),
-  )!;
+  const config = pathsBelow(runtime.root).find((path) => path.endsWith(join(container, 'config.json')))!;
   // As a supervisor leaves it that is killed right after it has claimed a host.
   const host = { id: '0123456789abcdef', pid: 999_999_999, startTime: '1', bootId: bootId() };
   const body = { host, claimedAt: '2026-01-01T00:00:00.000000000Z' };
@@ -128,7 +125,7 @@ test('after a restart of the machine containers are unknown and sandboxes not re
   const { sandbox, container } = await runtime.run(SLEEPS);
   await runtime.killSupervisor();
   process.kill(runtime.hostPid(container), 'SIGKILL');
-  for (const path of readdirSync(runtime.root, { recursive: true, encoding: 'utf8' })) {
+  for (const path of pathsBelow(runtime.root)) {
     if (!/(state|sandbox)\.json$/.test(path)) continue;
     const text = readFileSync(join(runtime.root, path), 'utf8');
     writeFileSync(join(runtime.root, path), text.replace(/"bootId":"[^"]*"/, '"bootId":"another"'));
@@ -145,7 +142,7 @@ test('a record that cannot be read costs only its own pod', async () => {
   await runtime.exited(bad.container);
   await runtime.exited(good.container);
   await runtime.killSupervisor();
-  const paths = readdirSync(runtime.root, { recursive: true, encoding: 'utf8' });
+  const paths = pathsBelow(runtime.root);
   const path = paths.find((name) => name.endsWith(join(bad.sandbox, 'sandbox.json')))!;
   writeFileSync(join(runtime.root, path), '{');
   await runtime.answers();

@@ -26,7 +26,7 @@ import {
   removeNamespace,
 } from './sandbox/network/namespace.ts';
 import type { ContainerConfig, PodSandboxConfig, RuntimeService } from './service.ts';
-import { testFolder } from './test-folder.ts';
+import { pathsBelow, testFolder } from './test-folder.ts';
 import { assemble, until } from './test-runtime.ts';
 
 /** Why tests of the pod network cannot run here; undefined: they can. */
@@ -160,7 +160,7 @@ export class NetworkedRuntime implements AsyncDisposable {
     const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
     // Hosts work in a root folder of their own; what they write on stderr goes into this one's.
     const processes = pids.filter((pid) => linkAt(`/proc/${pid}/fd/2`).startsWith(`${this.root}/`)).length;
-    const files = readdirSync(this.root, { recursive: true, encoding: 'utf8' });
+    const files = pathsBelow(this.root);
     // The one host that waits is another one each time.
     return {
       processes,
@@ -253,7 +253,7 @@ export class NetworkedRuntime implements AsyncDisposable {
   /** A file of a sandbox: found by its id. */
   file(sandbox: string, name: string): string {
     const path = join(sandbox, name);
-    const found = readdirSync(this.root, { recursive: true, encoding: 'utf8' }).find((each) => each.endsWith(path));
+    const found = pathsBelow(this.root).find((each) => each.endsWith(path));
     return join(this.root, found ?? path);
   }
 

@@ -7,7 +7,7 @@ import { connectRuntime } from './client.ts';
 import type { ConnectRuntimeOptions } from './client.ts';
 import type { ContainerConfig, ContainerEvent, ContainerStatus, PodSandboxConfig, RuntimeService } from './service.ts';
 import { identityOf, isAlive } from '../base/process.ts';
-import { testFolder } from './test-folder.ts';
+import { pathsBelow, testFolder } from './test-folder.ts';
 
 /** A runtime on a folder of its own, for tests: real processes, ended when it is disposed of. */
 export class TestRuntime implements AsyncDisposable {
@@ -117,9 +117,7 @@ export class TestRuntime implements AsyncDisposable {
   }
 
   #host(id: string): { readonly id: string; readonly pid: number } {
-    const state = readdirSync(this.root, { recursive: true, encoding: 'utf8' }).find((path) =>
-      path.endsWith(join(id, 'state.json')),
-    );
+    const state = pathsBelow(this.root).find((path) => path.endsWith(join(id, 'state.json')));
     if (state === undefined) throw new Error(`container ${id} has no host`);
     const record = JSON.parse(readFileSync(join(this.root, state), 'utf8')) as {
       body: { host: { id: string; pid: number } };

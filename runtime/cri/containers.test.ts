@@ -6,6 +6,7 @@ import { counts, exits, prints, SLEEPS, SPINS, TRAPS } from '../test-guests.ts';
 import { until } from '../test-runtime.ts';
 import type { Container, ContainerEventResponse, ContainerStatus, ContainerStatusResponse } from './messages.ts';
 import { TestCri } from './test-cri.ts';
+import { pathsBelow } from '../test-folder.ts';
 
 const CRI_LINE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z stdout F /;
 
@@ -125,9 +126,7 @@ test('image and pod are merged into arguments and environment, and a mount witho
     },
   });
   expect(existsSync(hostPath)).toBe(true);
-  const record = readdirSync(cri.runtime.root, { recursive: true, encoding: 'utf8' }).find((path) =>
-    path.endsWith(join(containerId, 'config.json')),
-  );
+  const record = pathsBelow(cri.runtime.root).find((path) => path.endsWith(join(containerId, 'config.json')));
   const { body } = JSON.parse(readFileSync(join(cri.runtime.root, record ?? ''), 'utf8')) as {
     body: { config: Record<string, unknown> };
   };
