@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { POSIX_MODULE } from '../../wasi/posix/name.ts';
 import { buildGuest, GUEST_NAMES, whyNoGuest } from '../support/guests.ts';
+import { skipWithout } from '../support/missing.ts';
 
 /** For the toolchain too, once. */
 const BUILD_TIMEOUT_MS = 15 * 60_000;
@@ -12,7 +13,7 @@ describe('the guest programs', () => {
   const names = GUEST_NAMES.map((name) => [name] as const);
   test.for(names)('%s compiles to a WASI command', { timeout: BUILD_TIMEOUT_MS }, async ([name], { skip }) => {
     const missing = await whyNoGuest(name);
-    if (missing !== undefined) skip(missing);
+    if (missing !== undefined) skipWithout(skip, missing);
     const module = await WebAssembly.compile(await readFile(await buildGuest(name)));
     const exports = new Map(WebAssembly.Module.exports(module).map((each) => [each.name, each.kind]));
     expect(exports.get('_start')).toBe('function');

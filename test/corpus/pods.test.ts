@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Pod } from '../../agent/kube/types.ts';
 import { containerStatus, describeScene, isEnded, type Namespace, type Scene } from '../e2e/scene.ts';
+import { failOnCi } from '../support/missing.ts';
 import { pushImage } from '../support/push.ts';
 import { ARGUMENTS, CORPUS, ENV, EXIT_CODE, expected, PROGRAMS, WORK, type Program } from './corpus.ts';
 
@@ -43,7 +44,10 @@ describeScene('the corpus in pods', (scene) => {
   test('every program at once: output and exit code are as wasmtime has them', { timeout: TIMEOUT_MS }, async () => {
     const skipped = await Promise.all(CORPUS.map(async (program) => [program.name, await program.whyNot()] as const));
     const missing = new Map(skipped.filter(([, why]) => why !== undefined));
-    for (const [name, why] of missing) process.stderr.write(`skipped: ${name}: ${why}\n`);
+    for (const [name, why = ''] of missing) {
+      failOnCi(`${name}: ${why}`);
+      process.stderr.write(`skipped: ${name}: ${why}\n`);
+    }
     const programs = CORPUS.filter(({ name }) => !missing.has(name));
 
     await using namespace = await scene().namespace();

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { TestRuntime } from '../../runtime/test-runtime.ts';
+import { skipWithout } from '../support/missing.ts';
 import { findWasmtime } from '../support/wasmtime.ts';
 import {
   ARGUMENTS,
@@ -48,7 +49,7 @@ describe('the corpus beside wasmtime', () => {
   for (const program of CORPUS) {
     test(`${program.name} prints, leaves and ends with the same`, { timeout: TIMEOUT_MS }, async ({ skip }) => {
       const why = await program.whyNot();
-      if (why !== undefined) skip(why);
+      if (why !== undefined) skipWithout(skip, why);
       await using runtime = await TestRuntime.start();
       const args = [WORK, ...ARGUMENTS];
       const ours = await ourOutcome(runtime, program, args);
@@ -62,7 +63,7 @@ describe('the corpus beside wasmtime', () => {
 
       const wasmtime = await findWasmtime();
       if ('missing' in wasmtime) {
-        skip(wasmtime.missing);
+        skipWithout(skip, wasmtime.missing);
         return;
       }
       expect(ours).toEqual(await peerOutcome(wasmtime, program, args));

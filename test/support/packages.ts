@@ -130,7 +130,7 @@ async function freshLists(into: string): Promise<string[]> {
   const options = [
     ...['-o', `Dir::State::lists=${join(state, 'lists')}`, '-o', `Dir::Cache=${join(state, 'cache')}`],
     // Whom root's apt else becomes cannot write here.
-    ...['-o', 'APT::Sandbox::User=root', '-o', 'Acquire::Languages=none'],
+    ...['-o', 'APT::Sandbox::User=root', '-o', 'Acquire::Languages=none', '-o', 'Acquire::Retries=3'],
   ];
   await runOrThrow('apt-get', [...options, '--quiet', 'update'], { timeoutMs: INSTALL_TIMEOUT_MS });
   return options;

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { skipWithout } from '../support/missing.ts';
 import { findWasmtime } from '../support/wasmtime.ts';
 import { buildFuzzGuest, compare } from './difference.ts';
 
@@ -13,7 +14,7 @@ const TIMEOUT_MS = 300_000;
 test('random file operations have the same results as under wasmtime', { timeout: TIMEOUT_MS }, async (context) => {
   const wasmtime = await findWasmtime();
   if ('missing' in wasmtime) {
-    context.skip(wasmtime.missing);
+    skipWithout((why) => context.skip(why), wasmtime.missing);
     return;
   }
   const first = Number(process.env['WASMLET_FUZZ_SEED'] ?? Date.now() % 1_000_000_000);

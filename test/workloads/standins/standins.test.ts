@@ -2,6 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run } from '../../support/command.ts';
+import { skipWithout } from '../../support/missing.ts';
 import { freePort } from '../../support/ports.ts';
 import { pushFolder } from '../../support/push-folder.ts';
 import type { Scene } from '../../e2e/scene.ts';
@@ -102,7 +103,10 @@ describe.skipIf(why !== undefined)('plain stand-ins', () => {
     { timeout: BUILD_TIMEOUT_MS },
     async ({ skip }) => {
       const wasmtime = await findWasmtime();
-      if ('missing' in wasmtime) return skip(wasmtime.missing);
+      if ('missing' in wasmtime) {
+        skipWithout(skip, wasmtime.missing);
+        return;
+      }
       const busybox = (await buildStandIns('plain')).find(({ name }) => name === 'busybox');
       const folder = busybox?.folder ?? '';
       await mkdir(join(folder, 'tmp'), { recursive: true });
