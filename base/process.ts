@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { errnoOf, WasmletError } from './errors.ts';
 
 /**
@@ -61,6 +61,20 @@ export function isAlive(identity: ProcessIdentity): boolean {
   if (identity.bootId !== bootId()) return false;
   const stat = statOf(identity.pid);
   return stat?.startTime === identity.startTime && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/**
+ * Whether a process is gone, or so near its end that nothing can be done with it: the kernel takes its namespaces and
+ * descriptors a moment before it is a zombie.
+ */
+export function isEnding(identity: ProcessIdentity): boolean {
+  if (!isAlive(identity)) return true;
+  try {
+    readlinkSync(`/proc/${identity.pid}/ns/mnt`);
+    return false;
+  } catch (error) {
+    return errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH';
+  }
 }
 
 /**

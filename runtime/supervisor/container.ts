@@ -3,6 +3,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, WasmletError } from '../../base/errors.ts';
+import { isEnding } from '../../base/process.ts';
 import { writeRecord } from '../../base/record.ts';
 import { START_ERROR_EXIT_CODE, writeExit } from '../host/exit-record.ts';
 import type { ContainerExit } from '../host/exit-record.ts';
@@ -171,7 +172,8 @@ export class ContainerEntry {
       this.#emit('CONTAINER_STARTED_EVENT');
       return undefined;
     } catch (error) {
-      return messageOf(error);
+      // A host that was killed meanwhile makes what is done with it fail: its end is what there is to tell of.
+      return isEnding(host.identity) ? '' : messageOf(error);
     }
   }
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf, WasmletError } from '../../../base/errors.ts';
+import { hasCode, messageOf, WasmletError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
-import { isAlive, signalProcess } from '../../../base/process.ts';
+import { isAlive, isEnding, signalProcess } from '../../../base/process.ts';
 import type { ProcessIdentity } from '../../../base/process.ts';
 import type { HostAnswer } from '../../host/protocol.ts';
 import type { SharedStart, SharedUsage } from '../../host/shared/protocol.ts';
@@ -136,7 +136,8 @@ export class SharedHost {
       this.#noteExit(guest.container);
       return { v: 1, type: 'startFailed', message: 'message' in reply ? reply.message : 'the host did not understand' };
     } catch (error) {
-      if (this.#hasEnded || !isAlive(this.identity)) return undefined;
+      // A connection is closed a moment before its process is gone.
+      if (this.#hasEnded || isEnding(this.identity) || hasCode(error, 'Unavailable')) return undefined;
       throw error;
     }
   }
