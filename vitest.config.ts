@@ -12,8 +12,9 @@ export default defineConfig({
             'test/conformance/results.test.ts',
             'test/spec/*.test.ts',
           ],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          // What takes seconds takes minutes where much else runs.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -7,7 +7,7 @@ import { connectRuntime } from './client.ts';
 import type { ContainerConfig } from './service.ts';
 import { prints, SLEEPS } from './test-guests.ts';
 import { TestRuntime, until } from './test-runtime.ts';
-import { pathsBelow } from './test-folder.ts';
+import { pathsBelow, readIfThere } from './test-folder.ts';
 
 /** That hosts of every kind are confined; what that means is in sandbox/confinement/native-code.test.ts. */
 
@@ -26,16 +26,7 @@ const places = (pid: number): string[] =>
 
 function processesNamed(title: string): number[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.map(Number).filter((pid) => commandLine(pid).startsWith(title));
-}
-
-function commandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    // It has ended.
-    return '';
-  }
+  return pids.map(Number).filter((pid) => readIfThere(`/proc/${pid}/cmdline`).startsWith(title));
 }
 
 function expectConfined(pid: number): void {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ContainerConfig } from './service.ts';
 import { exits, floods, prints, REPORTS, SLEEPS, SPINS, TRAPS } from './test-guests.ts';
 import { assemble, TestRuntime, until } from './test-runtime.ts';
-import { pathsBelow } from './test-folder.ts';
+import { pathsBelow, readIfThere } from './test-folder.ts';
 
 const PROGRAMS = {
   app: SLEEPS,
@@ -35,12 +35,12 @@ function commandPids(runtime: TestRuntime): number[] {
   return pathsBelow(runtime.root)
     .filter((path) => /\/commands\/[0-9a-f]+\.json$/.test(path))
     .flatMap((path) => {
-      const text = readFileSync(join(runtime.root, path), 'utf8');
+      const text = readIfThere(join(runtime.root, path));
       return text === '' ? [] : [(JSON.parse(text) as { body: { pid: number } }).body.pid];
     });
 }
 
-const isNamedExec = (pid: number): boolean => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('(exec)');
+const isNamedExec = (pid: number): boolean => readIfThere(`/proc/${pid}/cmdline`).includes('(exec)');
 
 /** Waits until one command has been given to its host. */
 async function commandStarted(runtime: TestRuntime): Promise<number> {

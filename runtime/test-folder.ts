@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errnoOf } from '../base/errors.ts';
@@ -17,11 +17,16 @@ export function pathsBelow(folder: string): string[] {
   });
 }
 
-function entriesOf(folder: string) {
+const entriesOf = (folder: string) => ifThere(() => readdirSync(folder, { withFileTypes: true })) ?? [];
+
+/** What a file holds that may be gone at any time, as may the process that it tells of: '' then. */
+export const readIfThere = (path: string): string => ifThere(() => readFileSync(path, 'utf8')) ?? '';
+
+function ifThere<T>(read: () => T): T | undefined {
   try {
-    return readdirSync(folder, { withFileTypes: true });
+    return read();
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return undefined;
     throw error;
   }
 }

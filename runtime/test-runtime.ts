@@ -228,8 +228,11 @@ export function watchEvents(service: RuntimeService) {
 
 const POLL_MS = 5;
 
+/** For what takes a moment on a machine that does nothing else. */
+const PATIENCE_MS = 60_000;
+
 /** Waits for what nothing tells of: a process that is no child, a file that another process writes. */
-export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = PATIENCE_MS): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${condition.toString()}`);
