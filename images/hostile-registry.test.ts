@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { digestOf, FakeRegistry, MODULE, wasmLayer, type Fault } from './testing/fake-registry.ts';
 import { ServiceFixture } from './testing/image-service.ts';
 import { tarLayer } from './testing/tar.ts';
+import { PATIENCE } from '../test/support/patience.ts';
 
 const BLOB = digestOf(MODULE);
 const WASM = { os: 'wasip1', architecture: 'wasm' };
@@ -257,7 +258,7 @@ async function untilIngested(root: string, bytes: number): Promise<void> {
       const [name = ''] = await readdir(join(root, 'ingest'));
       expect((await stat(join(root, 'ingest', name))).size).toBe(bytes);
     },
-    { interval: 2 },
+    { ...PATIENCE, interval: 2 },
   );
 }
 
@@ -276,8 +277,9 @@ test('a failed pull takes nothing from a pull that goes on', async () => {
   };
   const good = fixture.pull(`${registry.host}/good:1`);
   const goOn = await held.promise;
-  await vi.waitFor(async () =>
-    expect(await fixture.files()).toContain(`blobs/sha256/${digestOf(shared.bytes).slice(7)}`),
+  await vi.waitFor(
+    async () => expect(await fixture.files()).toContain(`blobs/sha256/${digestOf(shared.bytes).slice(7)}`),
+    PATIENCE,
   );
   await expect(fixture.pull(`${registry.host}/bad:1`)).rejects.toThrow(/points outside the image/);
   goOn();

@@ -11,7 +11,7 @@ import { pathsBelow, readIfThere } from './test-folder.ts';
 
 /** That hosts of every kind are confined; what that means is in sandbox/confinement/native-code.test.ts. */
 
-const TIMEOUT = { timeout: 60_000 };
+const TIMEOUT = { timeout: 120_000 };
 const isAble = process.geteuid?.() === 0 && missingSystemCalls() === undefined && landlockAbi() >= LEAST_ABI;
 
 const statusOf = (pid: number): string => readFileSync(`/proc/${pid}/status`, 'utf8');

@@ -44,7 +44,7 @@ describe('a supervisor that is killed', () => {
 
   test('ends the streams of events with Unavailable, and the next call finds another', async () => {
     await using runtime = await TestRuntime.start();
-    const stream = runtime.service.containerEvents(AbortSignal.timeout(20_000))[Symbol.asyncIterator]();
+    const stream = runtime.service.containerEvents(AbortSignal.timeout(60_000))[Symbol.asyncIterator]();
     const next = expect(stream.next()).rejects.toMatchObject({ code: 'Unavailable' });
     await runtime.service.version();
     await runtime.killSupervisor();

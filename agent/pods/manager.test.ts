@@ -11,6 +11,7 @@ import { createPodManager, type PodManager } from './manager.ts';
 import { FakeApi } from './testing/fake-api.ts';
 import { FakeRuntime } from './testing/fake-runtime.ts';
 import { container, image, makeNode, makePod } from './testing/fixtures.ts';
+import { PATIENCE } from '../../test/support/patience.ts';
 
 let root: string;
 let api: FakeApi;
@@ -88,7 +89,7 @@ async function stopManager(): Promise<void> {
 
 const statusOf = (name = 'web') => api.pods.get(name)?.status;
 const appState = () => statusOf()?.containerStatuses?.[0];
-const until = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 3000, interval: 5 });
+const until = (check: () => void | Promise<void>) => vi.waitFor(check, { ...PATIENCE, interval: 5 });
 const untilPhase = (phase: string, name = 'web') => until(() => expect(statusOf(name)?.phase).toBe(phase));
 
 describe('a pod that runs', () => {

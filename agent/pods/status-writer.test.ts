@@ -6,6 +6,7 @@ import { createStatusPatch } from './status-patch.ts';
 import { StatusWriter } from './status-writer.ts';
 import { FakeApi, mergeStatus } from './testing/fake-api.ts';
 import { makePod } from './testing/fixtures.ts';
+import { PATIENCE } from '../../test/support/patience.ts';
 
 let api: FakeApi;
 let writer: StatusWriter;
@@ -28,7 +29,7 @@ afterEach(() => writer.stop());
 
 const stored = (): PodStatus => api.pods.get('web')?.status ?? {};
 const patches = (): number => api.requestCounts.get('PATCH pods/status') ?? 0;
-const settle = () => writer.drain(AbortSignal.timeout(1000));
+const settle = () => writer.drain(AbortSignal.timeout(PATIENCE.timeout));
 
 describe('the status of a static pod', () => {
   const annotations = (hash: string) => ({
@@ -136,7 +137,7 @@ describe('a status', () => {
   test('is sent again when the API was not reached', async () => {
     api.patchFaults.push(new Error('unreachable'));
     writer.set(pod, { phase: 'Running' });
-    await vi.waitFor(() => expect(stored().phase).toBe('Running'));
+    await vi.waitFor(() => expect(stored().phase).toBe('Running'), PATIENCE);
     expect(patches()).toBe(2);
   });
 
@@ -176,7 +177,7 @@ describe('a deleted pod', () => {
     expect(api.pods.size).toBe(1);
     api.patchFaults.push(new Error('unreachable'));
     writer.finish(deleted);
-    await vi.waitFor(() => expect(api.pods.size).toBe(0));
+    await vi.waitFor(() => expect(api.pods.size).toBe(0), PATIENCE);
     expect(api.phases).toEqual(['Running', 'Failed']);
   });
 

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { expect, test, vi } from 'vitest';
 import { createKubectl } from '../support/kubectl.ts';
 import { describeOnCluster, useCluster } from '../support/fixture.ts';
+import { PATIENCE } from '../support/patience.ts';
 
 /** `npm run cluster` with a temporary folder of its own, by which all that it starts and writes is known. */
 async function startMain(folder: string) {
@@ -56,7 +57,7 @@ describeOnCluster('npm run cluster', () => {
         expect(await processesOf(folder.path)).toEqual([]);
         expect((await readdir(folder.path)).filter((name) => name.startsWith('wasmlet-'))).toEqual([]);
       },
-      { timeout: 15_000, interval: 100 },
+      { ...PATIENCE, interval: 100 },
     );
   });
 });

@@ -7,6 +7,7 @@ import type { ProbedContainer, ProbeSupervisor } from '../context.ts';
 import { container, makePod } from '../testing/fixtures.ts';
 import { FakeRuntime } from '../testing/fake-runtime.ts';
 import { createProbeSupervisor } from './supervisor.ts';
+import { PATIENCE } from '../../../test/support/patience.ts';
 
 let server: Server;
 let port: number;
@@ -128,7 +129,7 @@ test('a command that takes too long fails its probe', async () => {
 test('a command that cannot be run is tried three times, told of, and decides nothing', async () => {
   runtime.execResult = () => Promise.reject(new WasmletError('FailedPrecondition', 'no such program'));
   void begin({ livenessProbe: { exec: { command: ['nope'] }, failureThreshold: 1 } });
-  await vi.waitFor(() => expect(events).toHaveLength(1));
+  await vi.waitFor(() => expect(events).toHaveLength(1), PATIENCE);
   expect(runtime.execs).toHaveLength(3);
   expect(probes.liveness('id-1')).toBeUndefined();
   expect(events).toEqual([
@@ -192,7 +193,7 @@ test('a server that does not answer in time fails its probe, in the words of the
 
 test('a port by a name that the container does not have cannot be probed', async () => {
   void begin({ readinessProbe: { tcpSocket: { port: 'web' } } });
-  await vi.waitFor(() => expect(events).toHaveLength(1));
+  await vi.waitFor(() => expect(events).toHaveLength(1), PATIENCE);
   expect(events[0]).toBe(
     'Unhealthy: Readiness probe errored and resulted in unknown state: strconv.Atoi: parsing "web": invalid syntax',
   );

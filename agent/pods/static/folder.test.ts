@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../../base/log.ts';
 import type { Pod } from '../../kube/types.ts';
 import { followManifests } from './folder.ts';
+import { PATIENCE } from '../../../test/support/patience.ts';
 
 let folder: string;
 let seen: string[][];
@@ -41,7 +42,7 @@ function follow(path = folder, checkMs = 60_000): void {
 }
 
 const write = (name: string, text: string): Promise<void> => writeFile(join(folder, name), text);
-const untilSeen = (...pods: string[]) => vi.waitFor(() => expect(seen.at(-1)).toEqual(pods), { timeout: 5000 });
+const untilSeen = (...pods: string[]) => vi.waitFor(() => expect(seen.at(-1)).toEqual(pods), PATIENCE);
 
 test('pods come, change and go with their files', async () => {
   await write('a.yaml', manifest('a'));

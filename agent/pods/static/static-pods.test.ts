@@ -10,6 +10,7 @@ import { createPodManager, type PodManager } from '../manager.ts';
 import { FakeApi } from '../testing/fake-api.ts';
 import { FakeRuntime } from '../testing/fake-runtime.ts';
 import { image, makeNode, makePod } from '../testing/fixtures.ts';
+import { PATIENCE } from '../../../test/support/patience.ts';
 
 const UID = 'a-uid-of-its-own';
 const NAME = 'web-node-1';
@@ -81,7 +82,7 @@ const write = (label: string, uid = UID): Promise<void> =>
   );
 
 const removeManifest = (): Promise<void> => rm(join(manifests, 'web.yaml'));
-const until = (check: () => void) => vi.waitFor(check, { timeout: 5000, interval: 5 });
+const until = (check: () => void) => vi.waitFor(check, { ...PATIENCE, interval: 5 });
 const mirror = () => api.pods.get(NAME);
 const startsOf = (name: string) => runtime.calls.filter((call) => call === `startContainer ${name}`).length;
 const untilShown = () => until(() => expect(mirror()?.status?.phase).toBe('Running'));
