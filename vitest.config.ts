@@ -27,7 +27,7 @@ export default defineConfig({
             'test/conformance/conformance.test.ts',
           ],
           globalSetup: ['test/support/global-setup.ts'],
-          testTimeout: 120_000,
+          testTimeout: 300_000,
           hookTimeout: 300_000,
           // One control plane and two cores: files run side by side in two workers, no more.
           maxWorkers: 2,

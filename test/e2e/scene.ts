@@ -16,7 +16,7 @@ import type { Flavour } from '../support/push.ts';
 import { pushImage } from '../support/push.ts';
 
 /** Milliseconds that a test waits for a change before it fails and shows what it saw last. */
-const WAIT_MS = 60_000;
+const WAIT_MS = 120_000;
 /** A label that this agent's node carries alone, so that the scheduler can be told by nodeSelector. */
 export const NODE_LABEL = 'wasmlet.example.com/agent';
 

@@ -7,7 +7,7 @@ import type { ManifestFolder } from './manifest-folder.ts';
 import type { Recorder } from './recorder.ts';
 
 /** How long a step waits; the slowest thing awaited is the second restart after a back-off of ten seconds. */
-const WAIT_MS = 60_000;
+const WAIT_MS = 120_000;
 
 /** Collections of the kinds that cases are made of, within a namespace's path or, cluster-wide, absolute. */
 const COLLECTIONS: Readonly<Record<string, string>> = {

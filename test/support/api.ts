@@ -45,7 +45,7 @@ export interface Api {
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
-const WAIT_MS = 60_000;
+const WAIT_MS = 120_000;
 
 /** @param kubeconfig path of the kubeconfig to come with; undefined for nobody: then `server` and `authority` say where */
 export async function createApi(
