@@ -61,6 +61,11 @@ export interface WasiNetworkPolicy {
 export interface WasiNetwork {
   /** The pod's addresses, which 'any address' means; empty: those of the machine. */
   readonly bindAddresses: readonly string[];
+  /**
+   * Set where other pods are in the network namespace too: the address of 127.0.0.0/8 that stands for the loopback of
+   * this pod. What the guest sends then has one of `bindAddresses` as its source, or this.
+   */
+  readonly loopback?: string;
   /** Listening descriptors that the guest has from the start, before '/'. */
   readonly listeners: readonly { readonly name: string; readonly port: number }[];
   readonly policy: WasiNetworkPolicy;

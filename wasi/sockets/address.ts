@@ -14,6 +14,9 @@ export const familyOf = (ip: Uint8Array): Family => (ip.length === 4 ? 4 : 6);
 
 export const anyAddress = (family: Family): Uint8Array => new Uint8Array(family === 4 ? 4 : 16);
 
+export const loopbackAddress = (family: Family): Uint8Array =>
+  Uint8Array.from(family === 4 ? [127, 0, 0, 1] : [...Array<number>(15).fill(0), 1]);
+
 export const isAny = (ip: Uint8Array): boolean => ip.every((byte) => byte === 0);
 
 export const sameAddress = (a: Uint8Array, b: Uint8Array): boolean =>

@@ -21,6 +21,8 @@ export interface ResolverConfig {
   readonly ndots: number;
   readonly timeoutMs: number;
   readonly attempts: number;
+  /** The addresses that servers are asked from; absent: as the kernel chooses. */
+  readonly sources?: { readonly ipv4: string; readonly ipv6: string };
 }
 
 const DEFAULT_NDOTS = 1;
@@ -109,6 +111,7 @@ export async function lookUpByServers(
   const { Resolver } = process.getBuiltinModule('node:dns/promises');
   const resolver = new Resolver({ timeout: config.timeoutMs, tries: config.attempts });
   if (config.servers.length > 0) resolver.setServers(config.servers);
+  if (config.sources) resolver.setLocalAddress(config.sources.ipv4, config.sources.ipv6);
   let failure: unknown;
   const ask = async (candidate: string, family: Family): Promise<Answer> => {
     try {

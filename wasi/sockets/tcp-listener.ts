@@ -1,5 +1,5 @@
 import type { BoundSocket, Server, Socket } from 'node:net';
-import { fromNode, type Family, type SocketAddress } from './address.ts';
+import type { Family, SocketAddress } from './address.ts';
 import type { Changes } from '../core/changes.ts';
 import { socketError, type SocketError } from './errors.ts';
 import type { Network } from './network.ts';
@@ -12,6 +12,7 @@ const MAX_BACKLOG = 128;
  * stands here; a connection beyond its bound is refused by a reset.
  */
 export class TcpListener {
+  readonly #network: Network;
   readonly #servers: readonly Server[];
   readonly #family: Family;
   readonly #changes: Changes;
@@ -21,18 +22,20 @@ export class TcpListener {
   #error: SocketError | undefined;
 
   constructor(
-    { net }: Network,
+    network: Network,
     bound: readonly BoundSocket[],
     address: SocketAddress,
     backlog: number,
     parts: { readonly family: Family; readonly changes: Changes },
   ) {
+    this.#network = network;
     this.#family = parts.family;
     this.#changes = parts.changes;
     this.#address = address;
     this.#limit = Math.min(MAX_BACKLOG, Math.max(1, backlog));
     this.#servers = bound.map((handle) => {
-      const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => this.#arrived(socket));
+      const options = { allowHalfOpen: true, pauseOnConnect: true };
+      const server = network.net.createServer(options, (socket) => this.#arrived(socket));
       server.on('error', (error) => {
         this.#error = socketError(error);
         this.#changes.tell();
@@ -77,7 +80,7 @@ export class TcpListener {
     const [server] = this.#servers;
     const bound = server?.address();
     if (bound === null || typeof bound !== 'object') return this.#address;
-    return fromNode(bound.address, bound.port, this.#family);
+    return this.#network.shown(bound.address, bound.port, this.#family);
   }
 
   close(): void {

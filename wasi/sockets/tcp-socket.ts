@@ -3,9 +3,9 @@ import {
   anyAddress,
   familyOf,
   formatAddress,
-  fromNode,
   inFamily,
-  unembedded,
+  parseAddress,
+  sameAddress,
   type Family,
   type SocketAddress,
 } from './address.ts';
@@ -83,7 +83,7 @@ export class TcpSocket implements GuestSocket {
     }
     this.#bound = bound;
     const first = bound[0]?.address();
-    this.#boundTo = fromNode(first?.address, first?.port, this.#family);
+    this.#boundTo = this.#network.shown(first?.address, first?.port, this.#family);
   }
 
   #bindTo(target: Uint8Array, port: number): BoundSocket {
@@ -123,14 +123,28 @@ export class TcpSocket implements GuestSocket {
     if (this.#stream?.failed === false) throw new SocketError('EALREADY');
     const ip = inFamily(address.ip, this.#family);
     this.#network.policy.check({ ip, port: address.port });
-    const [handle, ...others] = this.#bound;
-    for (const other of others) other.close();
-    this.#bound = [];
+    const route = this.#network.route(ip);
+    const handle = this.#takeBound(route.source);
     // An address in IPv6 clothes goes out by IPv4, unless the socket is bound to an address of IPv6.
-    const target = handle?.address().family === 'IPv6' ? ip : unembedded(ip);
+    const target = handle?.address().family === 'IPv6' ? inFamily(route.target, 6) : route.target;
     const socket = new this.#network.net.Socket({ allowHalfOpen: true, ...(handle ? { handle } : {}) });
-    socket.connect({ host: formatAddress(target), port: address.port, family: familyOf(target) });
+    socket.connect({
+      host: formatAddress(target),
+      port: address.port,
+      family: familyOf(target),
+      ...(handle || !route.source ? {} : { localAddress: formatAddress(route.source) }),
+    });
     this.#stream = new TcpStream(this.#network, socket, this.#family, this.#changes);
+  }
+
+  /** Of what is bound, the one that goes out from `source`, else the first; the others are closed. */
+  #takeBound(source: Uint8Array | undefined): BoundSocket | undefined {
+    const isSource = (text: string): boolean =>
+      source !== undefined && sameAddress(parseAddress(text) ?? anyAddress(4), source);
+    const handle = this.#bound.find((bound) => isSource(bound.address().address)) ?? this.#bound[0];
+    for (const other of this.#bound) if (other !== handle) other.close();
+    this.#bound = [];
+    return handle;
   }
 
   readReadiness(): SocketReadiness | undefined {

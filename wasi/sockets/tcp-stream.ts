@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { fromNode, type Family, type SocketAddress } from './address.ts';
+import type { Family, SocketAddress } from './address.ts';
 import type { Changes } from '../core/changes.ts';
 import { socketError, SocketError, type SocketErrorCode } from './errors.ts';
 import type { Network } from './network.ts';
@@ -174,12 +174,12 @@ export class TcpStream {
   }
 
   localAddress(): SocketAddress {
-    return fromNode(this.#socket.localAddress, this.#socket.localPort, this.#family);
+    return this.#network.shown(this.#socket.localAddress, this.#socket.localPort, this.#family);
   }
 
   remoteAddress(): SocketAddress {
     if (!this.#connected) throw new SocketError('ENOTCONN');
-    return fromNode(this.#socket.remoteAddress, this.#socket.remotePort, this.#family);
+    return this.#network.shown(this.#socket.remoteAddress, this.#socket.remotePort, this.#family);
   }
 
   /** Ends it as close(2) does: with a reset where something was not read, else once all is sent. */

@@ -1,19 +1,11 @@
 import type * as Dgram from 'node:dgram';
-import {
-  anyAddress,
-  formatAddress,
-  fromNode,
-  inFamily,
-  isAny,
-  unembedded,
-  type Family,
-  type SocketAddress,
-} from './address.ts';
+import { anyAddress, formatAddress, inFamily, isAny, unembedded, type Family, type SocketAddress } from './address.ts';
 import { Changes } from '../core/changes.ts';
 import { socketError, SocketError, type SocketErrorCode } from './errors.ts';
 import type { Network } from './network.ts';
 import { RECEIVE_BUFFER, SEND_BUFFER, SocketOptions } from './options.ts';
 import type { GuestSocket, ReceiveFlags, Received, SocketReadiness } from './socket.ts';
+import { UdpEnds } from './udp-ends.ts';
 
 /** Linux: the largest datagram over IPv4. */
 const MAX_DATAGRAM = 65_507;
@@ -38,8 +30,10 @@ export class UdpSocket implements GuestSocket {
   readonly #queue: Datagram[] = [];
   #queued = 0;
   #sending = 0;
-  #socket: Dgram.Socket | undefined;
+  readonly #ends: UdpEnds;
   #bound: Promise<void> | undefined;
+  /** The end that is connected to the peer. */
+  #connected: Dgram.Socket | undefined;
   #peer: SocketAddress | undefined;
   #error: SocketError | undefined;
   #receiveClosed = false;
@@ -48,55 +42,34 @@ export class UdpSocket implements GuestSocket {
   constructor(network: Network, family: Family) {
     this.#network = network;
     this.#family = family;
+    this.#ends = new UdpEnds(family, (socket) => this.#listenTo(socket));
   }
 
-  /** Binds to one address: any means the pod's first of this family. @throws SocketError as TcpSocket.bind */
+  /**
+   * Binds to one address: any means the pod's first of this family; to all of the pod's where others share its network
+   * namespace. @throws SocketError as TcpSocket.bind
+   */
   async bind({ ip, port }: SocketAddress): Promise<void> {
     if (this.#bound !== undefined) throw new SocketError('EINVAL');
-    const [target] = this.#network.bindTargets(inFamily(ip, this.#family), this.#family);
-    if (target === undefined) throw new SocketError('EADDRNOTAVAIL');
+    const all = this.#network.bindTargets(inFamily(ip, this.#family), this.#family);
+    const targets = this.#network.isShared ? all : all.slice(0, 1);
     try {
-      await (this.#bound = this.#bindTo(target, port));
+      await (this.#bound = this.#ends.bind(targets, port));
     } catch (error) {
-      this.#forget();
-      if (socketError(error).code === 'EADDRINUSE') this.#network.reportTaken(target, port);
+      this.#bound = undefined;
+      if (socketError(error).code === 'EADDRINUSE') this.#network.reportTaken(targets[0] ?? ip, port);
       throw error;
     }
-  }
-
-  /** What could not be bound is closed: the next try begins anew. */
-  #forget(): void {
-    this.#socket = undefined;
-    this.#bound = undefined;
-  }
-
-  #bindTo(target: Uint8Array, port: number): Promise<void> {
-    const dgram: typeof Dgram = process.getBuiltinModule('node:dgram');
-    const socket = dgram.createSocket({
-      type: this.#family === 6 ? 'udp6' : 'udp4',
-      // All addresses are numbers: nothing is looked up.
-      lookup: (address, _options, done) => done(null, address, this.#family),
-    });
-    this.#socket = socket;
-    return new Promise((resolve, reject) => {
-      socket.once('error', (error) => {
-        socket.close();
-        reject(socketError(error));
-      });
-      socket.bind({ address: formatAddress(inFamily(target, this.#family)), port, exclusive: true }, () => {
-        socket.removeAllListeners('error');
-        this.#listenTo(socket);
-        resolve();
-      });
-    });
   }
 
   #listenTo(socket: Dgram.Socket): void {
     if (this.options.broadcast) socket.setBroadcast(true);
     socket.on('message', (bytes, { address, port }) => {
+      // Only the end that is connected knows whom it hears.
+      if (this.#connected !== undefined && this.#connected !== socket) return;
       if (this.#queued + bytes.length + OVERHEAD > RECEIVE_BUFFER || this.#receiveClosed) return;
       this.#queued += bytes.length + OVERHEAD;
-      this.#queue.push({ bytes, from: fromNode(address, port, this.#family) });
+      this.#queue.push({ bytes, from: this.#network.shown(address, port, this.#family) });
       this.#changes.tell();
     });
     socket.on('error', (error) => {
@@ -105,17 +78,13 @@ export class UdpSocket implements GuestSocket {
     });
   }
 
-  /** A socket that sends without being bound gets a port of its own. */
-  async #open(): Promise<Dgram.Socket> {
-    // Not to the pod's address: it may have to reach what only another address of the node does.
-    try {
-      await (this.#bound ??= this.#bindTo(anyAddress(this.#family), 0));
-    } catch (error) {
-      this.#forget();
-      throw error;
-    }
-    if (this.#socket === undefined) throw new SocketError('EPIPE');
-    return this.#socket;
+  /** The end that something for this address goes out from, and the address as the kernel is to have it. */
+  async #toward(ip: Uint8Array): Promise<{ readonly socket: Dgram.Socket; readonly target: string }> {
+    const { source, target } = this.#network.route(ip);
+    await this.#bound;
+    // Without a source not even one of the pod's: it may have to reach what only another address of the node does.
+    const socket = await this.#ends.from(source);
+    return { socket, target: formatAddress(inFamily(target, this.#family)) };
   }
 
   listen(): void {
@@ -130,13 +99,15 @@ export class UdpSocket implements GuestSocket {
   async connect(address: SocketAddress): Promise<void> {
     const ip = inFamily(address.ip, this.#family);
     this.#network.policy.check({ ip, port: address.port });
-    const socket = await this.#open();
-    if (this.#peer !== undefined) socket.disconnect();
+    const { socket, target } = await this.#toward(ip);
+    this.#connected?.disconnect();
+    this.#connected = undefined;
     await new Promise<void>((resolve, reject) => {
-      socket.connect(address.port, formatAddress(ip), (error?: Error) =>
+      socket.connect(address.port, target, (error?: Error) =>
         error === undefined ? resolve() : reject(socketError(error)),
       );
     });
+    this.#connected = socket;
     this.#peer = { ip, port: address.port };
     // What came from others before is not from this peer.
     this.#queue.length = 0;
@@ -203,11 +174,13 @@ export class UdpSocket implements GuestSocket {
   }
 
   async #transmit(bytes: Buffer, to: SocketAddress | undefined): Promise<number> {
-    const socket = await this.#open();
-    return new Promise((resolve, reject) => {
+    const way = to && (await this.#toward(to.ip));
+    const connected = this.#connected;
+    return await new Promise((resolve, reject) => {
       const done = (error: Error | null): void => (error === null ? resolve(bytes.length) : reject(socketError(error)));
-      if (to === undefined) socket.send(bytes, done);
-      else socket.send(bytes, to.port, formatAddress(to.ip), done);
+      if (way) way.socket.send(bytes, to.port, way.target, done);
+      else if (connected) connected.send(bytes, done);
+      else reject(new SocketError('EDESTADDRREQ'));
     });
   }
 
@@ -232,13 +205,14 @@ export class UdpSocket implements GuestSocket {
 
   setBroadcast(on: boolean): void {
     this.options.broadcast = on;
-    if (this.#bound !== undefined) this.#socket?.setBroadcast(on);
+    for (const socket of this.#ends.sockets) socket.setBroadcast(on);
   }
 
   localAddress(): SocketAddress {
-    if (this.#socket === undefined) return { ip: anyAddress(this.#family), port: 0 };
-    const { address, port } = this.#socket.address();
-    return fromNode(address, port, this.#family);
+    const socket = this.#connected ?? this.#ends.sockets[0];
+    if (socket === undefined) return { ip: anyAddress(this.#family), port: 0 };
+    const { address, port } = socket.address();
+    return this.#network.shown(address, port, this.#family);
   }
 
   remoteAddress(): SocketAddress {
@@ -247,8 +221,7 @@ export class UdpSocket implements GuestSocket {
   }
 
   close(): void {
-    this.#socket?.close();
-    this.#socket = undefined;
+    this.#ends.close();
     this.#changes.tell();
   }
 }

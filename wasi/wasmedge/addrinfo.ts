@@ -2,7 +2,15 @@ import type { GuestMemory } from '../core/guest-memory.ts';
 import { errnoFor, SUCCESS } from '../preview1/errno.ts';
 import type { Preview1Functions } from '../preview1/function.ts';
 import type { Preview1State } from '../preview1/state.ts';
-import { anyAddress, familyOf, parseAddress, type Family, type SocketAddress } from '../sockets/address.ts';
+import {
+  anyAddress,
+  familyOf,
+  formatAddress,
+  loopbackAddress,
+  parseAddress,
+  type Family,
+  type SocketAddress,
+} from '../sockets/address.ts';
 import type { Network } from '../sockets/network.ts';
 import {
   EAI,
@@ -112,12 +120,23 @@ function configFor(state: Preview1State, { settings, policy }: Network): Resolve
   return resolverConfig(servers, searches, options);
 }
 
+/** Where pods share a network namespace, a guest's questions go out from its pod's address, as all that it sends. */
+function throughNetwork(config: ResolverConfig, network: Network): ResolverConfig {
+  const { sources } = network;
+  if (sources === undefined) return config;
+  const servers = config.servers.flatMap((server) => {
+    const ip = parseAddress(server);
+    const route = ip && network.findRoute(ip);
+    return route ? [formatAddress(route.target)] : [];
+  });
+  return { ...config, servers, sources };
+}
+
 async function resolve(state: Preview1State, network: Network, node: string, hints: Hints): Promise<Uint8Array[]> {
   const fits = (ip: Uint8Array): boolean => hints.families.includes(familyOf(ip));
   if (node === '') {
     const passive = (hints.flags & FLAG.PASSIVE) !== 0;
-    const loopback = { 4: [127, 0, 0, 1], 6: [...Array<number>(15).fill(0), 1] };
-    return hints.families.map((family) => (passive ? anyAddress(family) : Uint8Array.from(loopback[family])));
+    return hints.families.map((family) => (passive ? anyAddress(family) : loopbackAddress(family)));
   }
   const literal = parseAddress(node);
   if (literal !== undefined) {
@@ -127,7 +146,7 @@ async function resolve(state: Preview1State, network: Network, node: string, hin
   if ((hints.flags & FLAG.NUMERICHOST) !== 0) throw new ResolveError(EAI.NONAME, `${node} is no address`);
   const listed = lookUpInHosts(readGuestFile(state, 'etc/hosts') ?? '', node).filter(fits);
   if (listed.length > 0) return listed;
-  return await lookUpByServers(node, hints.families, configFor(state, network));
+  return await lookUpByServers(node, hints.families, throughNetwork(configFor(state, network), network));
 }
 
 /** `sa_data` of sockaddr_in or sockaddr_in6. */
