@@ -1,6 +1,6 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { errnoOf, messageOf } from '../../base/errors.ts';
+import { errnoOf, hasCode, messageOf } from '../../base/errors.ts';
 import { readRecord } from '../../base/record.ts';
 import { PodNetwork } from '../sandbox/network/pod-network.ts';
 import { endLeftCommands } from './commands.ts';
@@ -142,24 +142,30 @@ async function adoptContainer(
   const state = await readRecord(statePath(directory), STATE_RECORD);
   const isHostThere = state !== undefined && isAlive(state.host);
   if (state?.host.shared === true && !isHostThere) context.sharedHosts.forget(entry.placement, state.host);
-  const host = isHostThere ? await adoptHost(context, entry, state.host) : undefined;
-  if (state && host) {
-    await entry.adoptRunning(state, host);
-  } else if (state || (await readExit(directory))) {
+  const hasExited = await hasExitRecord(directory);
+  // One that is shared lives on for others.
+  if (isHostThere && !(hasExited && state.host.shared === true)) {
+    await entry.adoptRunning(state, adoptHost(context, entry, state.host));
+  } else if (state || hasExited) {
     // Its host ended while no supervisor was there, or was noted by the last one already.
     await entry.adoptExited(state);
   }
   return entry;
 }
 
-/** @returns undefined when the host lives on for others, and not for this container */
-async function adoptHost(
-  context: SupervisorContext,
-  entry: ContainerEntry,
-  record: StateRecord['host'],
-): Promise<Host | undefined> {
+/** Also one that cannot be read: it is the end of its container all the same. */
+async function hasExitRecord(directory: string): Promise<boolean> {
+  try {
+    return (await readExit(directory)) !== undefined;
+  } catch (error) {
+    if (hasCode(error, 'InvalidRecord')) return true;
+    throw error;
+  }
+}
+
+function adoptHost(context: SupervisorContext, entry: ContainerEntry, record: StateRecord['host']): Host {
   const { id, shared, ...identity } = record;
-  if (shared === true) return await context.sharedHosts.adopt(entry.placement, record);
+  if (shared === true) return context.sharedHosts.adopt(entry.placement, record);
   return new AdoptedHost(id, identity, context.runDirectory, context.signal);
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { hasCode, messageOf, WasmletError } from '../../../base/errors.ts';
+import { hasCode, messageOf } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import { isAlive, isEnding, signalProcess } from '../../../base/process.ts';
 import type { ProcessIdentity } from '../../../base/process.ts';
@@ -19,9 +19,6 @@ const KILL_PATIENCE_MS = 5000;
 
 /** How long a process may outlive its connection. */
 const CLOSE_PATIENCE_MS = 1000;
-
-/** How long the kernel may take to end a process. */
-const END_TIMEOUT_MS = 10_000;
 
 /** How long an answer on usage is good for: statistics are asked for container by container. */
 const USAGE_AGE_MS = 250;
@@ -58,6 +55,8 @@ export class SharedHost {
   readonly #connection: Promise<SharedConnection>;
   #hasEnded = false;
   #admissions: Admissions | undefined;
+  /** The containers that it had when this supervisor came. */
+  #adopted: Promise<ReadonlySet<string> | undefined> | undefined;
   #usage: { readonly at: number; readonly answer: Promise<readonly SharedUsage[]> } | undefined;
 
   /** @param ready resolves when the host serves its socket */
@@ -102,16 +101,6 @@ export class SharedHost {
 
   #kill(): void {
     if (!this.#hasEnded && isAlive(this.identity)) signalProcess(this.identity, 'SIGKILL');
-  }
-
-  /**
-   * Ends the process, which may be about to die already.
-   * @throws WasmletError DeadlineExceeded when the kernel does not end it
-   */
-  async end(): Promise<void> {
-    this.#kill();
-    const isLate = await takesLongerThan(END_TIMEOUT_MS, this.ended, this.#options.signal);
-    if (isLate) throw new WasmletError('DeadlineExceeded', `${this.description} does not end`);
   }
 
   #noteExit(container: string): void {
@@ -175,14 +164,38 @@ export class SharedHost {
   }
 
   async #insist(guest: SharedGuest): Promise<void> {
-    const isLate = await takesLongerThan(KILL_PATIENCE_MS, guest.ended, this.#options.signal);
-    if (!isLate) return;
+    const patience = new AbortController();
+    const signal = AbortSignal.any([patience.signal, this.#options.signal]);
+    const over = delay(KILL_PATIENCE_MS, true, { signal, ref: false }).catch(() => false);
+    const isOver = await Promise.race([over, guest.ended.then(() => false)]);
+    patience.abort();
+    if (!isOver) return;
     this.#options.logger.error('a shared host does not end a guest, and is ended', { pid: this.identity.pid });
     this.#kill();
   }
 
-  /** Which containers the host has. @throws WasmletError when it does not answer */
-  async containers(): Promise<readonly SharedUsage[]> {
+  /** Notes the end of a guest that came while no supervisor was there. */
+  async confirm({ container }: SharedGuest): Promise<void> {
+    this.#adopted ??= this.#askForContainers();
+    if ((await this.#adopted)?.has(container) === false) this.#noteExit(container);
+  }
+
+  /**
+   * Asks for as long as it takes: a host that gets no CPU is not a dead one.
+   * @returns undefined when the host has ended, or this supervisor
+   */
+  async #askForContainers(): Promise<ReadonlySet<string> | undefined> {
+    for (;;) {
+      try {
+        return new Set((await this.#containers()).map(({ container }) => container));
+      } catch (error) {
+        if (!hasCode(error, 'DeadlineExceeded')) return undefined;
+      }
+    }
+  }
+
+  /** @throws WasmletError when the host does not answer */
+  async #containers(): Promise<readonly SharedUsage[]> {
     const reply = await (await this.#connection).request({ type: 'usage' }, REQUEST_TIMEOUT_MS);
     return reply.type === 'usage' ? reply.containers : [];
   }
@@ -190,7 +203,7 @@ export class SharedHost {
   async usageOf(container: string): Promise<ProcessUsage | undefined> {
     const now = performance.now();
     if (this.#usage === undefined || now - this.#usage.at > USAGE_AGE_MS) {
-      this.#usage = { at: now, answer: this.containers() };
+      this.#usage = { at: now, answer: this.#containers() };
     }
     const found = (await this.#usage.answer.catch(() => [])).find((usage) => usage.container === container);
     return found && { cpuUsageCoreNanoSeconds: found.cpuNanoseconds, memoryWorkingSetBytes: found.memoryBytes };
@@ -203,13 +216,4 @@ export class SharedHost {
       () => undefined,
     );
   }
-}
-
-/** @returns false when it came to pass in time, or when `signal` has ended the wait */
-async function takesLongerThan(patienceMs: number, event: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
-  const patience = new AbortController();
-  const over = delay(patienceMs, true, { signal: AbortSignal.any([patience.signal, signal]), ref: false });
-  const isLate = await Promise.race([over.catch(() => false), event.then(() => false)]);
-  patience.abort();
-  return isLate;
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { messageOf, WasmletError } from '../../../base/errors.ts';
+import { WasmletError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { Cgroups } from '../../sandbox/cgroup.ts';
 import type { WasiIdentity } from '../../../wasi/wasi.ts';
@@ -164,23 +164,14 @@ export class SharedHosts {
   }
 
   /**
-   * Takes over a container of an earlier supervisor.
-   * @returns undefined when its host does not have it any more: it has ended
-   * @throws WasmletError DeadlineExceeded when the host neither answers nor dies
+   * Takes over a container of an earlier supervisor. Does not wait for its host, which may get no CPU for long: when that
+   * has the container no more, its end is noted later.
    */
-  async adopt(placement: Placement, record: StateRecord['host']): Promise<SharedGuest | undefined> {
+  adopt(placement: Placement, record: StateRecord['host']): SharedGuest {
     const host = [...this.#hosts].find(({ id }) => id === record.id) ?? this.#adoptHost(placement, record);
-    this.#releaseWhenIdle(host);
-    try {
-      const containers = await host.containers();
-      if (!containers.some(({ container }) => container === placement.container)) return undefined;
-    } catch (error) {
-      const { logger } = this.#options;
-      logger.warn('a shared host of an earlier supervisor is ended', { host: host.id, error: messageOf(error) });
-      await host.end();
-      return undefined;
-    }
-    return this.#place(host, placement);
+    const guest = this.#place(host, placement);
+    void host.confirm(guest);
+    return guest;
   }
 
   /** Clears away after a host that ended while no supervisor was there. */
