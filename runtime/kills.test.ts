@@ -152,9 +152,9 @@ test(
       stopped.abort();
       await running;
     }
-    expect(load.faults).toEqual([]);
-    const log = readFileSync(join(runtime.root, 'runtime', 'supervisor.log'), 'utf8').split('\n');
-    expect(log.filter((line) => line.includes('"level":"error"'))).toEqual([]);
+    const log = readFileSync(join(runtime.root, 'runtime', 'supervisor.log'), 'utf8');
+    expect(load.faults, `the supervisors' log:\n${log}`).toEqual([]);
+    expect(log.split('\n').filter((line) => line.includes('"level":"error"'))).toEqual([]);
     await until(() => runtime.supervisors().length === 1);
     // A shared host stays for a while after its last container; one waits.
     await until(() => runtime.hosts().length <= 1, PATIENCE_MS);
