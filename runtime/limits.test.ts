@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LinuxContainerResources } from './service.ts';
@@ -173,6 +173,20 @@ describe.skipIf(!cgroups)('control groups', () => {
         .layout.folders(linux.cgroupParent)
         .filter((folder) => existsSync(folder)),
     ).toEqual([]);
+  });
+
+  test('that were in use when their sandbox was stopped are gone with it, by the next supervisor too', async () => {
+    const cgroupParent = groups().podPath();
+    const folders = groups().layout.folders(cgroupParent);
+    const { sandbox } = await run({ wat: SLEEPS, resources: memory(64), cgroupParent });
+    for (const folder of folders) mkdirSync(join(folder, 'in-use'));
+    await runtime.service.stopPodSandbox(sandbox);
+    expect(folders.every((folder) => existsSync(folder))).toBe(true);
+    for (const folder of folders) rmdirSync(join(folder, 'in-use'));
+    await runtime.killSupervisor();
+    await runtime.answers();
+    await runtime.service.removePodSandbox(sandbox);
+    expect(folders.filter((folder) => existsSync(folder))).toEqual([]);
   });
 
   test('hold commands too, and one that was killed for it is not the end of its container', async () => {

@@ -176,4 +176,5 @@ async function removeStrayFiles({ containers, context }: Runtime): Promise<void>
     if (!/\.(bind|sock|stderr|tmp)$/.test(name) || known.has(basename(name).replace(/\..*$/, ''))) continue;
     await rm(join(context.runDirectory, name), { force: true });
   }
+  await context.sharedModules.removeHalfWritten();
 }

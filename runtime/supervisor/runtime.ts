@@ -125,7 +125,7 @@ export class Runtime {
     try {
       await entry.create();
     } catch (error) {
-      await entry.remove().catch((failure: unknown) => {
+      await entry.remove(() => this.#isLast(entry)).catch((failure: unknown) => {
         this.context.logger.error('a pod sandbox cannot be removed', { sandbox: id, error: messageOf(failure) });
         // As one that is not ready, so that whoever made it sees what there is to remove.
         this.sandboxes.set(id, entry);
@@ -143,9 +143,17 @@ export class Runtime {
   async removePodSandbox(id: string): Promise<void> {
     const entry = this.sandboxes.get(id);
     if (!entry) return;
-    await entry.remove();
+    await entry.remove(() => this.#isLast(entry));
     for (const container of entry.containers.values()) this.#forget(container);
     if (this.sandboxes.delete(id)) this.context.events.emit('CONTAINER_DELETED_EVENT', id, entry.metadata);
+  }
+
+  /** Whether a pod has no sandbox but this one, nor is one being created for it. */
+  #isLast(entry: SandboxEntry): boolean {
+    const { name, namespace, uid } = entry.metadata;
+    const isOfPod = (other: SandboxEntry): boolean => other !== entry && other.metadata.uid === uid;
+    if ([...this.sandboxes.values()].some(isOfPod)) return false;
+    return ![...this.#reserved.keys()].some((key) => key.startsWith(`${name}_${namespace}_${uid}_`));
   }
 
   sandbox(id: string): SandboxEntry {

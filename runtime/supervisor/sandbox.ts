@@ -134,8 +134,11 @@ export class SandboxEntry implements ContainerOwner {
     await this.queue.run(() => this.#releaseNetwork());
   }
 
-  /** Ends and removes the containers, then the sandbox's files and the folders that are empty by that. */
-  async remove(): Promise<void> {
+  /**
+   * Ends and removes the containers, then the sandbox's files and the folders that are empty by that.
+   * @param isLast whether the pod has no other sandbox: its control group then goes too, if it is there still
+   */
+  async remove(isLast: () => boolean): Promise<void> {
     // Its record goes with it.
     await this.#end(() => Promise.resolve());
     await this.queue.run(async () => {
@@ -143,6 +146,8 @@ export class SandboxEntry implements ContainerOwner {
       await Promise.all([...this.containers.values()].map((container) => container.remove()));
       // Before its files, which say what there is to give back.
       await this.#releaseNetwork();
+      // Something of a container may have been in it when the sandbox was stopped, and a supervisor died since.
+      if (this.cgroupParent !== undefined && isLast()) await this.#context.cgroups?.removeEmpty(this.cgroupParent);
       this.#removed = true;
       await rm(this.directory, { recursive: true, force: true });
       await removeEmptyParents(this.directory, 3);

@@ -124,6 +124,13 @@ export class SharedModules implements Disposable {
     }, IDLE_MS).unref();
   }
 
+  /** Removes what an earlier supervisor was writing when it was killed. To be called before any is prepared. */
+  async removeHalfWritten(): Promise<void> {
+    for (const name of await namesIn(this.#folder)) {
+      if (name.endsWith('.tmp')) await rm(join(this.#folder, name), { force: true });
+    }
+  }
+
   /** Removes what no container was started from for a day; hosts that run have read theirs. Looks once an hour. */
   async removeUnused(): Promise<void> {
     if (Date.now() - this.#swept < SWEEP_MS) return;
