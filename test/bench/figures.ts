@@ -44,6 +44,18 @@ export const FIGURES = {
   'abuse.stdout': less('x', 'the same beside a guest that floods its log', 2),
   'abuse.disk': less('x', 'the same beside a guest that fills the disk until it is evicted', 2),
   'abuse.files': less('x', 'the same beside a guest that opens 10,000 files', 2),
+  'abuse.threads': less('x', 'the same beside a guest that forks threads, all of which compute', 2),
+  'abuse.shared.memory': less('x', 'abuse.memory, both in one shared host', 2),
+  'abuse.shared.cpu': less('x', 'abuse.cpu, both in one shared host', 2),
+  'abuse.shared.stdout': less('x', 'abuse.stdout, both in one shared host', 2),
+  'abuse.shared.disk': less('x', 'abuse.disk, both in one shared host', 2),
+  'abuse.shared.files': less('x', 'abuse.files, both in one shared host', 2),
+  'abuse.shared.threads': less('x', 'abuse.threads, the echo in a shared host', 2),
+  'abuse.interpreter.memory': less('x', 'abuse.memory, both in the interpreter', 2),
+  'abuse.interpreter.cpu': less('x', 'abuse.cpu, both in the interpreter', 2),
+  'abuse.interpreter.stdout': less('x', 'abuse.stdout, both in the interpreter', 2),
+  'abuse.interpreter.disk': less('x', 'abuse.disk, both in the interpreter', 2),
+  'abuse.interpreter.files': less('x', 'abuse.files, both in the interpreter', 2),
 } as const satisfies Record<string, FigureType>;
 
 export type FigureName = keyof typeof FIGURES;

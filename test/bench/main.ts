@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { messageOf, WasmletError } from '../../base/errors.ts';
-import { abuse } from './abuse.ts';
+import { abuse, abuseInterpreter, abuseShared } from './abuse.ts';
 import { apiCalls } from './api-calls.ts';
 import { applyToRunning } from './apply-to-running.ts';
 import type { Benchmark } from './benchmark.ts';
@@ -44,6 +44,8 @@ const ALL: readonly Benchmark[] = [
   logsRead,
   density,
   abuse,
+  abuseShared,
+  abuseInterpreter,
 ];
 
 /** Exit code of a run that a signal ended. */

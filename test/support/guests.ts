@@ -24,7 +24,7 @@ const GUESTS = {
   trap: ['c', 'c/trap.c'],
   'trap-dwarf4': ['c-dwarf4', 'c/trap.c'],
   'trap-dwarf5': ['c-dwarf5', 'c/trap.c'],
-  /** `[trap]`: adds up in four threads, 'sum 4000000'; or one of them traps in work. */
+  /** `[trap|forks]`: adds up in four threads, 'sum 4000000'; or one of them traps in work; or as many as there may be. */
   'threads-c': ['c-threads', 'c/threads.c'],
   /** `PATH...`: prints files, lists folders. */
   cat: ['c', 'c/cat.c'],

@@ -29,7 +29,7 @@ static int take_disk(const char *path, int mebibytes) {
   for (int i = 0; file && i < mebibytes; i++) {
     if (fwrite(block, sizeof block, 1, file) != 1) break;
   }
-  if (file && fflush(file) == 0) return 0;
+  if (file && !ferror(file) && fflush(file) == 0) return 0;
   fprintf(stderr, "hog: %s: %s\n", path, strerror(errno));
   return 1;
 }
