@@ -2,7 +2,6 @@ import { mkdir } from 'node:fs/promises';
 import { hasCode } from '../base/errors.ts';
 import { lockFolder } from '../base/lock.ts';
 import type { Logger } from '../base/log.ts';
-import { createImageService } from '../images/index.ts';
 import { connectRuntime } from '../runtime/service.ts';
 import { parseDuration } from './config/duration.ts';
 import type { Config } from './config/schema.ts';
@@ -14,12 +13,13 @@ import { createReflector, type Reflector } from './kube/reflector.ts';
 import type { Service } from './kube/types.ts';
 import { nodeAddresses } from './node/addresses.ts';
 import { obtainIdentity } from './node/identity.ts';
+import { openNodeImages } from './node-images.ts';
 import { createNodeManager, type NodeManager } from './node/manager.ts';
 import { createEnvironmentMaker } from './pods/environment-maker.ts';
 import { createPodManager, type PodManager } from './pods/manager.ts';
 import { podReference } from './pods/spec.ts';
 import { createNodeServer, type NodeServer } from './server/index.ts';
-import { imageOptions, runtimeOptions } from './services.ts';
+import { runtimeOptions } from './services.ts';
 import { createVolumeManager } from './volumes/index.ts';
 import type { VolumeManager } from './volumes/manager.ts';
 
@@ -73,7 +73,7 @@ async function assemble(
   );
   const recorder = stack.use(createEventRecorder(client, { component: COMPONENT, host: config.nodeName, logger }));
   const runtime = stack.use(await connectRuntime(runtimeOptions(config, logger)));
-  const images = stack.use(await createImageService(imageOptions(config, logger)));
+  const images = stack.use(await openNodeImages(config, logger));
   // The node and the server know each other: the one's port is in the other's status.
   const node = createNodeManager({
     config,

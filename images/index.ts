@@ -3,12 +3,13 @@ import { hasCode, messageOf, WasmletError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { credentialsFor } from './docker-config.ts';
 import { Flights } from './flights.ts';
+import { importFile } from './import.ts';
 import { ImageLayout } from './layout.ts';
 import { pull, type PullContext } from './pull.ts';
 import { isDigest, parseReference, type Reference } from './reference.ts';
 import { RegistryStatusError } from './registry/errors.ts';
 import { Transport, type RetryOptions } from './registry/transport.ts';
-import type { Image, ImageService, PullOptions, RegistryAuth } from './service.ts';
+import type { Image, ImageService, ImageStore, ImportOptions, PullOptions, RegistryAuth } from './service.ts';
 import { WorkerThread } from './worker-thread.ts';
 
 export { resolveCommand } from './command.ts';
@@ -41,11 +42,11 @@ const WORKER_IDLE_MS = 30_000;
  * Opens the node's image store and the way to registries.
  * @throws a system error when the folder cannot be written
  */
-export async function createImageService(options: ImageServiceOptions): Promise<ImageService> {
+export async function createImageService(options: ImageServiceOptions): Promise<ImageService & ImageStore> {
   return new OciImageService(options, await ImageLayout.open(options.root, options.logger));
 }
 
-class OciImageService implements ImageService {
+class OciImageService implements ImageService, ImageStore {
   readonly #context: PullContext;
   readonly #flights = new Flights<Image>();
   readonly #limit: LimitFunction;
@@ -121,6 +122,10 @@ class OciImageService implements ImageService {
       }
     }
     throw pullError(reference, failures);
+  }
+
+  async importImages({ path, name, signal }: ImportOptions): Promise<readonly Image[]> {
+    return await importFile(this.#context, { path, name }, signal);
   }
 
   async removeImage(id: string): Promise<void> {

@@ -6,15 +6,11 @@ import { errnoOf, messageOf, WasmletError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { writeFileAtomic } from '../base/record.ts';
 import { diskUsage, type Usage } from './disk-usage.ts';
-import { OCI_INDEX, parseConfig, parseManifest, type Descriptor } from './manifest.ts';
+import { NAME, OCI_INDEX, parseConfig, parseManifest, REF_NAME, type Descriptor } from './manifest.ts';
 import { isDigest } from './reference.ts';
 import type { Image } from './service.ts';
 import { UNPACKED_MODULE } from './unpack/layers.ts';
 
-/** containerd's annotation for an image's full name, which its tools read on import. */
-const NAME = 'io.containerd.image.name';
-/** The specification's annotation; the full name, for one layout holds many repositories. */
-const REF_NAME = 'org.opencontainers.image.ref.name';
 const FORM = 'io.wasmlet.image.form';
 const ENTRYPOINT = 'io.wasmlet.image.entrypoint';
 

@@ -15,6 +15,8 @@ export const LIMITS = {
   layers: 256,
   /** Indexes within indexes. */
   indexDepth: 3,
+  /** Files of one archive of images. */
+  archiveEntries: 4096,
   /** Files, folders and links of one unpacked image: the inodes that it may take. */
   treeEntries: 200_000,
   /** Redirects followed for one request. */

@@ -9,8 +9,13 @@ export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
-const OCI_CONFIG = 'application/vnd.oci.image.config.v1+json';
+export const OCI_CONFIG = 'application/vnd.oci.image.config.v1+json';
 const DOCKER_CONFIG = 'application/vnd.docker.container.image.v1+json';
+
+/** containerd's annotation for an image's full name, which its tools read on import. */
+export const NAME = 'io.containerd.image.name';
+/** The specification's annotation: in our store the full name, for one layout holds many repositories. */
+export const REF_NAME = 'org.opencontainers.image.ref.name';
 
 /** What is asked for, in order of liking. */
 export const MANIFEST_MEDIA_TYPES = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST] as const;

@@ -71,3 +71,23 @@ export interface ImageService {
   imageFsInfo(): Promise<{ readonly path: string; readonly usedBytes: number; readonly inodesUsed: number }>;
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+export interface ImportOptions {
+  /** A module, or an archive of images: an OCI layout or what `docker save` writes. It stays. */
+  readonly path: string;
+  /** What the image is called; needed for a module and for an image that has no name in its archive. */
+  readonly name?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** What the command line does with a node's images beside pulling them. */
+export interface ImageStore extends Pick<
+  ImageService,
+  'listImages' | 'imageStatus' | 'removeImage' | typeof Symbol.asyncDispose
+> {
+  /**
+   * Puts the images of a file into the store, without a registry.
+   * @throws WasmletError InvalidImageName; InvalidArgument for a file that is neither; ImageNotRunnable, ErrImagePull
+   */
+  importImages(options: ImportOptions): Promise<readonly Image[]>;
+}

@@ -1,6 +1,7 @@
 /** Entry of the worker thread that hashes, decompresses and unpacks (worker-thread.ts starts it). */
 import { parentPort } from 'node:worker_threads';
 import { messageOf, WasmletError } from '../base/errors.ts';
+import { layOutMembers } from './archive/members.ts';
 import { inspectBlob } from './content.ts';
 import { unpackLayers } from './unpack/layers.ts';
 import type { TaskKind, Tasks, WorkerReply, WorkerRequest } from './unpack/tasks.ts';
@@ -19,6 +20,8 @@ function perform(
       return inspectBlob(request.input.path);
     case 'unpack':
       return unpackLayers(request.input, signal);
+    case 'members':
+      return layOutMembers(request.input, signal);
   }
 }
 

@@ -2,11 +2,11 @@ import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { lockFolder } from '../../base/lock.ts';
 import { createLogger } from '../../base/log.ts';
-import { createImageService } from '../../images/index.ts';
 import { connectRuntime } from '../../runtime/service.ts';
 import type { Config } from '../config/schema.ts';
 import { nodeAddresses } from '../node/addresses.ts';
-import { imageOptions, runtimeOptions } from '../services.ts';
+import { openNodeImages } from '../node-images.ts';
+import { runtimeOptions } from '../services.ts';
 import { endOnSignals } from './signals.ts';
 
 /** `wasmlet cri`: serves runtime and images to a kubelet or crictl until SIGTERM or SIGINT; pods go on after that. */
@@ -18,7 +18,7 @@ export async function criCommand(config: Config): Promise<void> {
     await mkdir(config.rootDir, { recursive: true });
     await using _lock = await lockFolder(config.rootDir, 'agent');
     await using runtime = await connectRuntime(runtimeOptions(config, logger));
-    await using images = await createImageService(imageOptions(config, logger));
+    await using images = await openNodeImages(config, logger);
     const podIPs = await nodeAddresses({ nodeIP: config.nodeIP, address: config.address });
     const context = { runtime, images, podIPs, hostname: hostname(), logger: logger.child({ part: 'cri' }) };
     await serveCri(context, config.criSocket, signal, () => {

@@ -2,17 +2,20 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Config } from '../config/schema.ts';
 
 export interface NodeCommandsOptions {
-  /** Adds the options that say which node's runtime is meant. */
-  readonly withConfig: (command: Command) => Command;
+  /** Adds the options that say which node's runtime is meant, and more of the configuration's. */
+  readonly withConfig: (command: Command, more?: readonly string[]) => Command;
   readonly configOf: (command: Command) => Config;
   /** Takes the exit code of this process, where it is not 0. */
   readonly exitWith: (code: number) => void;
 }
 
+/** For an image that is looked at. */
+const IMAGE_OPTIONS = ['insecureRegistries', 'imagePullProgressDeadline', 'maxImageBytes'];
+
 /** For the person who stands at the node: what runs on it and what to do about it, in crictl's words. */
 export function addNodeCommands(root: Command, { withConfig, configOf, exitWith }: NodeCommandsOptions): void {
-  const command = (usage: string, description: string): Command =>
-    withConfig(root.command(usage).description(description));
+  const command = (usage: string, description: string, more?: readonly string[]): Command =>
+    withConfig(root.command(usage).description(description), more);
 
   command('ps', 'List the containers that run on this node')
     .option('-a, --all', 'also those that do not run', false)
@@ -23,12 +26,16 @@ export function addNodeCommands(root: Command, { withConfig, configOf, exitWith 
       await psCommand(configOf(self as Command), options);
     });
 
-  command('inspect <container...>', 'Print all that the runtime knows of containers, as JSON').action(
-    async (ids: string[], _options, self) => {
+  command('inspect <name...>', 'Print all that is known of containers, images and modules, as JSON', IMAGE_OPTIONS)
+    .addHelpText(
+      'after',
+      "\nA file that ends in .wasm is a module; a name with a '/', ':' or '@' in it is an image, of this node or else of " +
+        'its registry; anything else begins the id of a container.',
+    )
+    .action(async (names: string[], _options, self) => {
       const { inspectCommand } = await import('./inspect.ts');
-      await inspectCommand(configOf(self as Command), ids);
-    },
-  );
+      await inspectCommand(configOf(self as Command), names);
+    });
 
   command('logs <container>', 'Print the log of a container')
     .option('-f, --follow', 'go on until the container ends', false)

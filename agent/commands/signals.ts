@@ -1,3 +1,4 @@
+import { WasmletError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 
 /** Exit code of a process that a second signal ended before its work was in order. */
@@ -17,6 +18,18 @@ export async function endOnSignals(logger: Logger, run: (signal: AbortSignal) =>
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
   try {
     await run(controller.signal);
+  } finally {
+    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+  }
+}
+
+/** Runs work of the command line that SIGINT or SIGTERM gives up. */
+export async function untilInterrupted<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const onSignal = (name: NodeJS.Signals) => controller.abort(new WasmletError('Cancelled', `given up: ${name}`));
+  process.once('SIGTERM', onSignal).once('SIGINT', onSignal);
+  try {
+    return await run(controller.signal);
   } finally {
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   }

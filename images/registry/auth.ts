@@ -21,10 +21,12 @@ export class Authenticator {
     repository: string;
     auth: RegistryAuth | undefined;
     plain: PlainHttp;
+    /** What is done there; default: it is only read from. */
+    actions?: 'pull' | 'pull,push';
   }) {
     this.#transport = options.transport;
     this.#registry = options.registry;
-    this.#scope = `repository:${options.repository}:pull`;
+    this.#scope = `repository:${options.repository}:${options.actions ?? 'pull'}`;
     this.#auth = options.auth;
     this.#plain = options.plain;
   }

@@ -1,10 +1,9 @@
-import type { Reference } from '../reference.ts';
-import type { RegistryAuth } from '../service.ts';
+import { hash } from 'node:crypto';
+import { WasmletError } from '../../base/errors.ts';
 import { LIMITS } from '../limits.ts';
 import { MANIFEST_MEDIA_TYPES } from '../manifest.ts';
-import { Authenticator } from './auth.ts';
 import { unexpectedStatus } from './errors.ts';
-import { registryUrl, type PlainHttp } from './hosts.ts';
+import { Repository, type RepositoryOptions } from './repository.ts';
 import type { Reply, Transport } from './transport.ts';
 
 /** A manifest as it came: the bytes count, for their digest. */
@@ -21,25 +20,11 @@ const ACCEPT = [...MANIFEST_MEDIA_TYPES, '*/*;q=0.1'].join(', ');
 /** The pulling half of the OCI distribution specification v1.1, for one repository and one set of credentials. */
 export class RegistryClient {
   readonly #transport: Transport;
-  readonly #base: URL;
-  readonly #authenticator: Authenticator;
+  readonly #repository: Repository;
 
-  constructor(options: {
-    transport: Transport;
-    reference: Reference;
-    auth: RegistryAuth | undefined;
-    plain: PlainHttp;
-  }) {
+  constructor(options: RepositoryOptions) {
     this.#transport = options.transport;
-    const registry = registryUrl(options.reference.domain, options.plain);
-    this.#base = new URL(`/v2/${options.reference.path}/`, registry);
-    this.#authenticator = new Authenticator({
-      transport: options.transport,
-      registry,
-      repository: options.reference.path,
-      auth: options.auth,
-      plain: options.plain,
-    });
+    this.#repository = new Repository(options);
   }
 
   /**
@@ -79,28 +64,23 @@ export class RegistryClient {
     throw unexpectedStatus('GET', reply, await this.#transport.drain(reply));
   }
 
-  /** One request, answered to a challenge where the registry itself (and not a host it redirected to) poses one. */
-  async #send(
+  /**
+   * Reads a blob of the size of an image's config into memory.
+   * @throws WasmletError ErrImagePull when it is larger, or not of its digest; as `openBlob`
+   */
+  async smallBlob(digest: string, signal: AbortSignal): Promise<Buffer> {
+    const bytes = await this.#transport.readBody(await this.openBlob(digest, 0, signal), LIMITS.configBytes, signal);
+    const actual = `${digest.split(':', 1)[0] ?? ''}:${hash(digest.split(':', 1)[0] ?? '', bytes)}`;
+    if (actual === digest) return bytes;
+    throw new WasmletError('ErrImagePull', `unexpected digest: ${digest} was asked for, but ${actual} came`);
+  }
+
+  #send(
     method: 'GET' | 'HEAD',
     path: string,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<Reply> {
-    const once = () =>
-      this.#transport.send(
-        {
-          method,
-          url: new URL(path, this.#base),
-          headers,
-          authorization: this.#authenticator.authorization,
-          followRedirects: true,
-        },
-        signal,
-      );
-    const reply = await once();
-    if (reply.status !== 401 || reply.foreign) return reply;
-    const body = await this.#transport.drain(reply);
-    if (await this.#authenticator.answer(reply.headers['www-authenticate'], signal)) return once();
-    throw unexpectedStatus(method, reply, body);
+    return this.#repository.send({ method, path, headers, followRedirects: true }, signal);
   }
 }

@@ -17,12 +17,12 @@ export interface Reply {
 }
 
 export interface Request {
-  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   /** Authorization header; never leaves the origin of `url`. */
   readonly authorization?: string | undefined;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   readonly followRedirects: boolean;
 }
 

@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '../../base/log.ts';
 import { createImageService, type ImageServiceOptions } from '../index.ts';
-import type { DockerConfig, Image, ImageService } from '../service.ts';
+import type { DockerConfig, Image, ImageService, ImageStore } from '../service.ts';
 
 /** An image service over a temporary store, with retries and deadlines short enough for tests. */
 export class ServiceFixture {
   readonly root: string;
   readonly #options: Partial<ImageServiceOptions>;
-  service: ImageService;
+  service: ImageService & ImageStore;
 
-  private constructor(root: string, options: Partial<ImageServiceOptions>, service: ImageService) {
+  private constructor(root: string, options: Partial<ImageServiceOptions>, service: ImageService & ImageStore) {
     this.root = root;
     this.#options = options;
     this.service = service;
@@ -49,7 +49,7 @@ export class ServiceFixture {
   }
 }
 
-function open(root: string, options: Partial<ImageServiceOptions>): Promise<ImageService> {
+function open(root: string, options: Partial<ImageServiceOptions>): Promise<ImageService & ImageStore> {
   return createImageService({
     root,
     maxParallelPulls: 4,

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../base/errors.ts';
-import type { BlobContent } from '../content.ts';
+import type { Member } from '../archive/members.ts';
+import type { BlobContent, Compression } from '../content.ts';
 
 /** What the worker thread does; each task is answered once, by its id. */
 export interface Tasks {
@@ -19,6 +20,17 @@ export interface Tasks {
       readonly maxEntries: number;
     };
     readonly output: { readonly entries: number };
+  };
+  /** Lays the files of an image archive into an existing empty folder, hashed. */
+  readonly members: {
+    readonly input: {
+      readonly path: string;
+      readonly compression: Compression;
+      readonly destination: string;
+      readonly maxBytes: number;
+      readonly maxEntries: number;
+    };
+    readonly output: { readonly members: readonly Member[] };
   };
 }
 

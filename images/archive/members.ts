@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { join, posix } from 'node:path';
+import { PassThrough, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { extract, type Header } from 'tar-stream';
+import { WasmletError } from '../../base/errors.ts';
+import { decompressor } from '../content.ts';
+import type { Tasks } from '../unpack/tasks.ts';
+
+/** A file of an archive, laid beside others under a name of ours. */
+export interface Member {
+  /** Path within the archive, normalized: 'blobs/sha256/…'. */
+  readonly name: string;
+  /** Path on disk. */
+  readonly path: string;
+  readonly size: number;
+  /** 'sha256:…' */
+  readonly digest: string;
+}
+
+/**
+ * Lays the files of an image archive (an OCI layout or what `docker save` writes) into a folder, under names of our own,
+ * so that no name in it leads anywhere.
+ * @throws WasmletError InvalidArgument for an archive that is damaged or beyond the bounds
+ */
+export async function layOutMembers(
+  { path, compression, destination, maxBytes, maxEntries }: Tasks['members']['input'],
+  signal: AbortSignal,
+): Promise<Tasks['members']['output']> {
+  const members = new Map<string, Member>();
+  const links = new Map<string, string>();
+  const archive = extract({ allowUnknownFormat: true } as object);
+  const flow = pipeline(
+    createReadStream(path),
+    decompressor(compression) ?? new PassThrough(),
+    bounded(maxBytes),
+    archive as unknown as NodeJS.WritableStream,
+    { signal },
+  );
+  const flowed = flow.then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  let fault: unknown;
+  let laidOut = 0;
+  try {
+    for await (const entry of archive as AsyncIterable<AsyncIterable<Buffer> & { header: Header; resume(): void }>) {
+      const { header } = entry;
+      const name = posix.normalize(header.name);
+      if (laidOut + links.size >= maxEntries) throw tooMuch(`holds more than ${maxEntries} files`);
+      if (header.type === 'symlink' || header.type === 'link') {
+        const target = header.linkname;
+        links.set(name, posix.normalize(header.type === 'link' ? target : posix.join(posix.dirname(name), target)));
+      }
+      if (header.type === 'file') {
+        members.set(name, await layOut(entry, { name, path: join(destination, String(laidOut++)) }));
+      } else entry.resume();
+    }
+  } catch (error) {
+    fault = error;
+    archive.destroy();
+  }
+  const flowFault = (await flowed)?.error;
+  signal.throwIfAborted();
+  if (fault !== undefined || flowFault !== undefined) throw asFault(fault, flowFault);
+  // `docker save` of old writes a layer that several images share as a link.
+  for (const [name, target] of links) {
+    const member = members.get(target);
+    if (member) members.set(name, { ...member, name });
+  }
+  return { members: [...members.values()] };
+}
+
+/** Of the two sides that end when one fails, the one that knows why. */
+function asFault(fault: unknown, flowFault: unknown): unknown {
+  if (fault instanceof WasmletError) return fault;
+  if (flowFault instanceof WasmletError) return flowFault;
+  const cause = fault ?? flowFault;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new WasmletError('InvalidArgument', `the archive is damaged: ${message}`, { cause });
+}
+
+const tooMuch = (why: string) => new WasmletError('InvalidArgument', `the archive ${why}`);
+
+function bounded(maxBytes: number): Transform {
+  let used = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      used += chunk.length;
+      if (used > maxBytes) done(tooMuch(`unpacks to more than ${maxBytes} bytes (maxImageBytes)`));
+      else done(null, chunk);
+    },
+  });
+}
+
+async function layOut(content: AsyncIterable<Buffer>, { name, path }: { name: string; path: string }): Promise<Member> {
+  const hash = createHash('sha256');
+  let size = 0;
+  await pipeline(
+    content,
+    async function* (chunks: AsyncIterable<Buffer>) {
+      for await (const chunk of chunks) {
+        hash.update(chunk);
+        size += chunk.length;
+        yield chunk;
+      }
+    },
+    createWriteStream(path, { flags: 'wx', mode: 0o644 }),
+  );
+  return { name, path, size, digest: `sha256:${hash.digest('hex')}` };
+}
