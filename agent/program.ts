@@ -3,6 +3,7 @@ import { COMPLETION_HELP, completionScript, SHELLS, type Shell } from './command
 import { configCommand } from './commands/config.ts';
 import { addImageCommands } from './commands/image-commands.ts';
 import { addNodeCommands } from './commands/node-commands.ts';
+import { addUpCommand } from './commands/up.ts';
 import { versionCommand } from './commands/version.ts';
 import { loadConfig } from './config/load.ts';
 import { configOptions, PLACEHOLDERS, type ConfigOption } from './config/options.ts';
@@ -75,6 +76,7 @@ export function program(exitWith: (code: number) => void): Command {
         'Start: wasmlet agent --kubeconfig node.kubeconfig --node-name $(hostname)',
     );
 
+  addUpCommand(root);
   withConfig(root.command('agent').description('Run the node agent'), options).action(async (_options, command) => {
     const { agentCommand } = await import('./commands/agent.ts');
     await agentCommand(configOf(command as Command, options));

@@ -18,6 +18,7 @@ const holderSchema = z.object({ pid: z.number().int(), startTime: z.string(), bo
 const HOLDERS = {
   supervisor: 'a supervisor',
   agent: 'an agent or CRI server',
+  apiServer: 'a local API server',
 } as const;
 export type LockHolder = keyof typeof HOLDERS;
 

@@ -24,7 +24,11 @@ const ENTRY_POINTS = [
 ] as const;
 
 /** Files that the bundles read as they are. */
-const DATA = [{ source: 'runtime/cri/api.proto', output: 'cri.proto' }] as const;
+const DATA = [
+  { source: 'runtime/cri/api.proto', output: 'cri.proto' },
+  { source: 'agent/local/schema/openapi.json', output: 'local-openapi.json' },
+  { source: 'agent/local/schema/protobuf.json', output: 'local-protobuf.json' },
+] as const;
 
 /** The licences of what the bundles contain. */
 const LICENSES = 'THIRD_PARTY_LICENSES';

@@ -37,6 +37,7 @@ describeOnCluster('the packed package', () => {
     expect((await readdir(installed)).toSorted()).toEqual([
       'CHANGELOG.md',
       'LICENSE',
+      'NOTICE',
       'README.md',
       'dist',
       'manifests',
@@ -48,6 +49,8 @@ describeOnCluster('the packed package', () => {
       'cli.mjs',
       'cri.proto',
       'host.cjs',
+      'local-openapi.json',
+      'local-protobuf.json',
       'pull-worker.mjs',
       'rewrite-worker.mjs',
       'supervisor.mjs',

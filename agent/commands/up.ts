@@ -1,0 +1,69 @@
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { createLogger, type LogLevel } from '../../base/log.ts';
+import { endOnSignals } from './signals.ts';
+
+interface UpFlags {
+  readonly root?: string;
+  readonly port: number;
+  readonly nodeName: string;
+  readonly leavePods: boolean;
+  readonly config?: string;
+  readonly logLevel: LogLevel;
+}
+
+/** Not one that k3s (6443, 6444), kind or minikube take. */
+const DEFAULT_PORT = 7443;
+const LOG_LEVELS = ['error', 'warn', 'info', 'debug'];
+
+export function addUpCommand(root: Command): void {
+  root
+    .command('up')
+    .description('Run a small Kubernetes API server and a node on this machine alone, until Ctrl-C (docs/local.md)')
+    .option('--root <folder>', 'where its state is kept; default /var/lib/wasmlet-local, or ~/.local/state/wasmlet')
+    .option('--port <port>', 'port of the API server on 127.0.0.1; 0: any that is free', portNumber, DEFAULT_PORT)
+    .option('--node-name <name>', 'name of the node', hostname().toLowerCase())
+    .option('--leave-pods', 'pods go on running when this ends, and the next start takes them over', false)
+    .option('--config <file>', 'YAML or JSON file with further options of the agent (WASMLET_CONFIG)')
+    .addOption(
+      new Option('--log-level <level>', 'least severe level that is logged').choices(LOG_LEVELS).default('warn'),
+    )
+    .action(async (flags: UpFlags) => await upCommand(flags));
+}
+
+async function upCommand({ root, port, nodeName, leavePods, config, logLevel }: UpFlags): Promise<void> {
+  const { defaultRoot, runLocal } = await import('../local/up.ts');
+  const logger = createLogger({ level: logLevel, format: 'human' });
+  await endOnSignals(logger, async (signal) => {
+    signal.addEventListener('abort', () => process.stdout.write('\nending; a second Ctrl-C ends at once\n'));
+    await runLocal({
+      root: resolve(root ?? defaultRoot(process.env)),
+      port,
+      nodeName,
+      leavePods,
+      configFile: config,
+      env: process.env,
+      logger,
+      signal,
+      onReady: ({ kubeconfig, url }) => process.stdout.write(welcome(kubeconfig, url, nodeName)),
+    });
+  });
+}
+
+const welcome = (kubeconfig: string, url: string, nodeName: string): string => `\
+node ${nodeName} is Ready; the API server is at ${url}
+
+  export KUBECONFIG=${kubeconfig}
+  kubectl apply -f pod.yaml
+  kubectl get pods
+  kubectl logs -f NAME
+
+Ctrl-C ends it; what was applied is kept.
+`;
+
+function portNumber(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (port <= 65_535) return port;
+  throw new InvalidArgumentError('Expected a port from 0 to 65535.');
+}

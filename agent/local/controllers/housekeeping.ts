@@ -1,0 +1,45 @@
+import { messageOf } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/log.ts';
+import type { Registry } from '../registry/registry.ts';
+import { coreEvents } from '../resources/events.ts';
+import type { ApiObject } from '../storage/object.ts';
+
+const EVERY_MS = 60_000;
+/** The API server's --event-ttl. */
+const EVENT_MS = 3_600_000;
+
+/** Takes away what is old: events after an hour, and the log of revisions after minutes. */
+export class Housekeeping implements Disposable {
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(registry: Registry, logger: Logger) {
+    this.#timer = setInterval(() => {
+      try {
+        removeOldEvents(registry);
+        registry.store.compact();
+      } catch (error) {
+        logger.error('old events and revisions could not be removed', { error: messageOf(error) });
+      }
+    }, EVERY_MS);
+    this.#timer.unref();
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** @param now milliseconds */
+export function removeOldEvents(registry: Registry, now = Date.now()): void {
+  for (const event of registry.store.list(coreEvents.storage).objects) {
+    if (now - lastTime(event) < EVENT_MS) continue;
+    const { namespace = '', name = '' } = event.metadata;
+    registry.delete({ resource: coreEvents, namespace, name }, {});
+  }
+}
+
+function lastTime(event: ApiObject): number {
+  const { lastObservedTime } = (event['series'] ?? {}) as { lastObservedTime?: string };
+  const times = [lastObservedTime, event['lastTimestamp'], event['eventTime'], event.metadata.creationTimestamp];
+  return Math.max(...times.map((time) => (typeof time === 'string' ? Date.parse(time) : 0)));
+}

@@ -1,0 +1,201 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { openDatabase } from './database.ts';
+import type { ApiObject, Change, ObjectKey } from './object.ts';
+
+/** The log no longer reaches back to the revision that was asked for. */
+export class CompactedError extends Error {
+  readonly asked: number;
+  readonly compacted: number;
+
+  constructor(asked: number, compacted: number) {
+    super(`too old resource version: ${asked} (${compacted})`);
+    this.asked = asked;
+    this.compacted = compacted;
+  }
+}
+
+export interface ListOptions {
+  /** Objects of one namespace; undefined: of all. */
+  readonly namespace?: string | undefined;
+  /** The state as it was at this revision; default: now. */
+  readonly revision?: number | undefined;
+}
+
+export interface Listed {
+  /** In the order of namespace and name. */
+  readonly objects: ApiObject[];
+  readonly revision: number;
+}
+
+export type Subscriber = (change: Change) => void;
+
+/** How long the log is kept for watches that were interrupted: etcd's compaction by the API server, five minutes. */
+const KEEP_MS = 5 * 60_000;
+/** And at the most so many revisions, that a busy server's file stays small. */
+const KEEP_REVISIONS = 50_000;
+
+interface Row {
+  readonly revision: number;
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: string;
+  readonly body: string;
+  readonly previous: string | null;
+}
+
+/**
+ * Objects and the one log of their revisions, in SQLite. Every method is synchronous: what one call reads belongs
+ * together, and a watch that reads the log and subscribes in one turn of the event loop misses nothing and sees nothing
+ * twice. A write is on the disk when it returns; subscribers are told after that.
+ */
+export class Store implements Disposable {
+  readonly #database: DatabaseSync;
+  readonly #subscribers = new Set<Subscriber>();
+  readonly #statements: Record<'get' | 'put' | 'remove' | 'append' | 'bump' | 'list' | 'listIn' | 'log', StatementSync>;
+  #revision: number;
+  #compacted: number;
+
+  /** @throws WasmletError InvalidRecord */
+  constructor(file: string) {
+    const database = openDatabase(file);
+    this.#database = database;
+    const key = 'resource = ? AND namespace = ? AND name = ?';
+    this.#statements = {
+      get: database.prepare(`SELECT body FROM objects WHERE ${key}`),
+      put: database.prepare('INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)'),
+      remove: database.prepare(`DELETE FROM objects WHERE ${key}`),
+      append: database.prepare('INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
+      bump: database.prepare("UPDATE meta SET value = ? WHERE key = 'revision'"),
+      list: database.prepare('SELECT body FROM objects WHERE resource = ? ORDER BY namespace, name'),
+      listIn: database.prepare('SELECT body FROM objects WHERE resource = ? AND namespace = ? ORDER BY name'),
+      log: database.prepare('SELECT * FROM log WHERE resource = ? AND revision > ? ORDER BY revision'),
+    };
+    this.#revision = this.#meta('revision');
+    this.#compacted = this.#meta('compacted');
+  }
+
+  /** Of the last write. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  #meta(key: string): number {
+    return Number(this.#database.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'] ?? 0);
+  }
+
+  get({ resource, namespace, name }: ObjectKey): ApiObject | undefined {
+    const body = this.#statements.get.get(resource, namespace, name)?.['body'];
+    return typeof body === 'string' ? parse(body) : undefined;
+  }
+
+  /** Writes an object, new or not; its resourceVersion becomes the revision of the write. */
+  put(key: ObjectKey, object: ApiObject): ApiObject {
+    const previous = this.get(key);
+    return this.#write(key, previous ? 'MODIFIED' : 'ADDED', object, previous);
+  }
+
+  /** Removes an object. @param last its last state, when that is another than what is stored */
+  remove(key: ObjectKey, last?: ApiObject): ApiObject | undefined {
+    const previous = this.get(key);
+    return previous && this.#write(key, 'DELETED', last ?? previous, previous);
+  }
+
+  #write(key: ObjectKey, type: Change['type'], object: ApiObject, previous: ApiObject | undefined): ApiObject {
+    const revision = this.#revision + 1;
+    const stamped = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
+    const { resource, namespace, name } = key;
+    const body = JSON.stringify(stamped);
+    const before = previous === undefined ? null : JSON.stringify(previous);
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      if (type === 'DELETED') this.#statements.remove.run(resource, namespace, name);
+      else this.#statements.put.run(resource, namespace, name, revision, body);
+      this.#statements.append.run(revision, Date.now(), resource, namespace, name, type, body, before);
+      this.#statements.bump.run(revision);
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+    this.#revision = revision;
+    const change: Change = { revision, key, type, object: stamped, previous };
+    for (const subscriber of this.#subscribers) subscriber(change);
+    return stamped;
+  }
+
+  /**
+   * All objects of a resource, now or at a revision of before.
+   * @throws CompactedError
+   */
+  list(resource: string, { namespace, revision = this.#revision }: ListOptions = {}): Listed {
+    const rows =
+      namespace === undefined ? this.#statements.list.all(resource) : this.#statements.listIn.all(resource, namespace);
+    const objects = rows.map(({ body }) => parse(String(body)));
+    if (revision >= this.#revision) return { objects, revision: this.#revision };
+    return { objects: this.#undo(objects, resource, namespace, revision), revision };
+  }
+
+  /** The state at a revision: what is there now, with every later change taken back. */
+  #undo(now: ApiObject[], resource: string, namespace: string | undefined, revision: number): ApiObject[] {
+    const nameOf = (object: ApiObject) => `${object.metadata.namespace ?? ''}/${object.metadata.name ?? ''}`;
+    const state = new Map(now.map((object) => [nameOf(object), object]));
+    for (const { object, previous, key } of this.since(resource, revision).reverse()) {
+      if (namespace !== undefined && key.namespace !== namespace) continue;
+      if (previous) state.set(nameOf(object), previous);
+      else state.delete(nameOf(object));
+    }
+    return [...state.entries()].sort(([a], [b]) => compareKeys(a, b)).map(([, object]) => object);
+  }
+
+  /** The changes of a resource after a revision. @throws CompactedError */
+  since(resource: string, revision: number): Change[] {
+    if (revision < this.#compacted) throw new CompactedError(revision, this.#compacted);
+    return (this.#statements.log.all(resource, revision) as unknown as Row[]).map(changeOf);
+  }
+
+  /** Tells of every write from now on, in order, until the function that is returned is called. */
+  subscribe(subscriber: Subscriber): () => void {
+    this.#subscribers.add(subscriber);
+    return () => this.#subscribers.delete(subscriber);
+  }
+
+  /**
+   * Forgets how the state came about before the last few minutes.
+   * @param keepMs of the log that stays
+   */
+  compact(keepMs = KEEP_MS): void {
+    const written = this.#database.prepare('SELECT max(revision) AS last FROM log WHERE written < ?');
+    const old = Number(written.get(Date.now() - keepMs)?.['last'] ?? 0);
+    const upTo = Math.max(old, this.#revision - KEEP_REVISIONS);
+    if (upTo <= this.#compacted) return;
+    this.#database.exec('BEGIN IMMEDIATE');
+    this.#database.prepare('DELETE FROM log WHERE revision <= ?').run(upTo);
+    this.#database.prepare("UPDATE meta SET value = ? WHERE key = 'compacted'").run(upTo);
+    this.#database.exec('COMMIT');
+    this.#compacted = upTo;
+  }
+
+  [Symbol.dispose](): void {
+    this.#subscribers.clear();
+    this.#database.close();
+  }
+}
+
+const parse = (body: string): ApiObject => JSON.parse(body) as ApiObject;
+
+/** As SQLite orders by namespace, then name. */
+function compareKeys(a: string, b: string): number {
+  const [aNamespace = '', aName = ''] = a.split('/');
+  const [bNamespace = '', bName = ''] = b.split('/');
+  if (aNamespace !== bNamespace) return aNamespace < bNamespace ? -1 : 1;
+  return aName < bName ? -1 : Number(aName > bName);
+}
+
+const changeOf = ({ revision, resource, namespace, name, type, body, previous }: Row): Change => ({
+  revision,
+  key: { resource, namespace, name },
+  type: type as Change['type'],
+  object: parse(body),
+  previous: previous === null ? undefined : parse(previous),
+});

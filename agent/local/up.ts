@@ -1,0 +1,103 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { WasmletError } from '../../base/errors.ts';
+import { silentLogger, type Logger } from '../../base/log.ts';
+import { runAgent } from '../agent.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import { createKubeClient } from '../kube/http-client.ts';
+import type { Node } from '../kube/types.ts';
+import { startLocalApi } from './index.ts';
+
+/** `wasmlet up`: a small Kubernetes API server and its one node, in this process. */
+
+export interface UpOptions {
+  /** Folder of all state. */
+  readonly root: string;
+  /** Of the API server; 0: any that is free. */
+  readonly port: number;
+  readonly nodeName: string;
+  /** Whether pods go on running when this ends; the next start takes them over. */
+  readonly leavePods: boolean;
+  /** Of further options of the agent. */
+  readonly configFile?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  /** Called once the node is Ready. */
+  readonly onReady: (running: { readonly kubeconfig: string; readonly url: string }) => void;
+}
+
+/** Where the state is that nobody gave a folder for: the machine's for root, else the user's (XDG Base Directory). */
+export function defaultRoot(
+  env: Readonly<Record<string, string | undefined>>,
+  isRoot = process.getuid?.() === 0,
+): string {
+  if (isRoot) return '/var/lib/wasmlet-local';
+  return join(env['XDG_STATE_HOME'] || join(homedir(), '.local/state'), 'wasmlet');
+}
+
+/**
+ * Runs until the signal ends it.
+ * @throws WasmletError of the API server's start, of the agent, InvalidConfig
+ */
+export async function runLocal(options: UpOptions): Promise<void> {
+  const { root, port, nodeName, logger, signal, onReady } = options;
+  await using api = await startLocalApi({
+    root: join(root, 'api'),
+    port,
+    nodeName,
+    logger: logger.child({ part: 'api' }),
+  });
+  const config = nodeConfig(options, api.nodeKubeconfig);
+  const ended = new AbortController();
+  const running = AbortSignal.any([signal, ended.signal]);
+  const ready = untilReady(api.kubeconfig, nodeName, running).then((isReady) => {
+    if (isReady) onReady(api);
+  });
+  try {
+    await Promise.all([runAgent(config, { logger, signal }).finally(() => ended.abort()), ready]);
+  } finally {
+    ended.abort();
+  }
+}
+
+/** The agent's configuration: as on any node, but on loopback and with everything in one folder. */
+function nodeConfig({ root, nodeName, leavePods, configFile, env }: UpOptions, kubeconfig: string): Config {
+  const isRoot = process.getuid?.() === 0;
+  return loadConfig({
+    flags: {
+      'node-name': nodeName,
+      'root-dir': join(root, 'node'),
+      'pod-logs-dir': join(root, 'log/pods'),
+      'container-logs-dir': join(root, 'log/containers'),
+      kubeconfig,
+      address: '127.0.0.1',
+      port: '0',
+      'node-ip': '127.0.0.1',
+      // There is no other node, so pods need not say that this one will do.
+      'register-with-taints': '',
+      'pods-on-shutdown': leavePods ? 'leave' : 'end',
+      'cgroup-root': isRoot ? '/wasmlet-local' : '',
+    },
+    file: configFile,
+    env,
+  });
+}
+
+/** @returns whether the node became Ready before the signal */
+async function untilReady(kubeconfigFile: string, nodeName: string, signal: AbortSignal): Promise<boolean> {
+  await using client = createKubeClient({ kubeconfigFile, qps: 50, burst: 100, logger: silentLogger });
+  try {
+    // Without a version a watch begins with what there is.
+    for await (const { object } of client.watch<Node>('/api/v1/nodes', '0', { signal })) {
+      const isReady = object.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
+      if (object.metadata?.name === nodeName && isReady) return true;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return false;
+  }
+  if (signal.aborted) return false;
+  throw new WasmletError('Unavailable', 'the watch for the node ended before it was Ready');
+}
