@@ -10,7 +10,7 @@ export default defineConfig({
             '{base,agent,images,runtime,wasi,build}/**/*.test.ts',
             'test/golden/trace/*.test.ts',
             'test/conformance/results.test.ts',
-            'test/spec/*.test.ts',
+            'test/{fuzz,spec}/*.test.ts',
           ],
           // What takes seconds takes minutes where much else runs.
           testTimeout: 120_000,
@@ -21,7 +21,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: [
-            'test/{cluster,corpus,e2e,packaging,wasi}/**/*.test.ts',
+            'test/{cluster,corpus,e2e,examples,packaging,wasi}/**/*.test.ts',
             'test/workloads/standins/standins.test.ts',
             'test/golden/*.test.ts',
             'test/conformance/conformance.test.ts',

@@ -160,16 +160,18 @@ async function run({ node, pods, services, server }: Parts, config: Config, sign
 }
 
 /**
- * Has a pod that is new to this agent see ConfigMaps and Secrets that are no older than itself: what is cached of its
- * namespace is read again (pkg/kubelet/util/manager: a reference that is added makes the next read a fresh one).
+ * Has a pod that is new to this agent, or that somebody has changed, see ConfigMaps and Secrets that are no older than
+ * that: what is cached of its namespace is read again (pkg/kubelet/util/manager: a reference that is added makes the next
+ * read a fresh one; the kubelet's watches have them fresh at each sync of a pod, which a change of the pod brings about).
  */
 function withFreshObjects(volumes: VolumeManager, objects: RefreshableObjectCache): VolumeManager {
-  const known = new Set<string>();
+  const known = new Map<string, string>();
   return {
     mountPod: (pod, signal) => {
-      const { uid = '', namespace = '' } = pod.metadata ?? {};
-      if (!known.has(uid)) objects.invalidate(namespace);
-      known.add(uid);
+      const { uid = '', namespace = '', generation, labels, annotations } = pod.metadata ?? {};
+      const version = JSON.stringify([generation, labels, annotations]);
+      if (known.get(uid) !== version) objects.invalidate(namespace);
+      known.set(uid, version);
       return volumes.mountPod(pod, signal);
     },
     containerMounts: (pod, container, env) => volumes.containerMounts(pod, container, env),

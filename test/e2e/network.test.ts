@@ -1,6 +1,4 @@
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Node, Pod, Service } from '../../agent/kube/types.ts';
 import { TestNetwork, whyNoHostPorts, whyNoPodNetwork } from '../../runtime/test-network.ts';
@@ -8,6 +6,7 @@ import { until } from '../../runtime/test-runtime.ts';
 import { describeOnCluster } from '../support/fixture.ts';
 import { Machine } from './machine.ts';
 import { describeScene, isEnded, isReady, type Namespace } from './scene.ts';
+import { leadToPod, NameServer } from './services.ts';
 
 /** The port of every server here: a pod's own. */
 const PORT = 8080;
@@ -127,16 +126,6 @@ describeOnCluster('pods with a network of their own', () => {
       },
     );
 
-    /** Does what kube-proxy does: has a Service's address lead to its one pod. */
-    async function proxy({ spec }: Service, pod: Pod): Promise<void> {
-      const nat = (...rule: string[]) => machine.network.run('iptables', '-t', 'nat', '-A', ...rule);
-      const [to, address = ''] = [`${pod.status?.podIP}:${PORT}`, spec?.clusterIP];
-      const match = ['-d', address, '-p', 'tcp', '--dport', String(SERVICE_PORT)];
-      await nat('PREROUTING', ...match, '-j', 'DNAT', '--to-destination', to);
-      // Both are on one bridge: the answer has to come back this way too.
-      await nat('POSTROUTING', '-m', 'conntrack', '--ctstate', 'DNAT', '-j', 'MASQUERADE');
-    }
-
     async function service(namespace: Namespace, pod: Pod): Promise<Service> {
       const path = `/api/v1/namespaces/${namespace.name}/services`;
       const { body } = await machine.scene.api.request<Service>('POST', path, {
@@ -145,7 +134,7 @@ describeOnCluster('pods with a network of their own', () => {
         metadata: { name: 'web' },
         spec: { selector: { app: 'web' }, ports: [{ port: SERVICE_PORT, targetPort: PORT }] },
       });
-      await proxy(body, pod);
+      await leadToPod(machine, body, pod);
       return body;
     }
 
@@ -164,9 +153,8 @@ describeOnCluster('pods with a network of their own', () => {
           .poll(async () => ask(namespace, `variables-${Date.now()}`, named), { timeout: 60_000 })
           .toMatch(/^GET \/variables-\d+ HTTP\/1\.1\n$/);
 
-        const records = join(machine.network.folder, 'records.json');
-        await writeFile(records, JSON.stringify({ [`web.${namespace.name}.svc.cluster.local.`]: [address] }));
-        await machine.runProgram('test/support/dns.ts', [records, '53']);
+        const nameServer = await NameServer.start(machine);
+        await nameServer.set({ [`web.${namespace.name}.svc.cluster.local.`]: [address] });
         const names = ['web', `web.${namespace.name}`, `web.${namespace.name}.svc`];
         for (const [index, name] of names.entries()) {
           const pod = `name-${index}`;

@@ -56,12 +56,17 @@ function zig(args: (source: string, output: string) => readonly string[]): Toolc
       return { version: `zig ${ZIG.version} ${args('', '').join(' ')}` };
     }),
     compile: async (source, output) => {
-      const program = join(await pythonPackage(ZIG), 'ziglang/zig');
-      const cache = join(cacheFolder(), 'zig-cache');
-      const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache };
-      await runOrThrow(program, args(source, output), { env, timeoutMs: BUILD_TIMEOUT_MS });
+      const { program, env } = await zigProgram();
+      await runOrThrow(program, args(source, output), { env: { ...process.env, ...env }, timeoutMs: BUILD_TIMEOUT_MS });
     },
   };
+}
+
+/** Zig's compiler, and the variables that it needs. @throws WasmletError where it cannot be had */
+export async function zigProgram(): Promise<{ readonly program: string; readonly env: Record<string, string> }> {
+  const cache = join(cacheFolder(), 'zig-cache');
+  const program = join(await pythonPackage(ZIG), 'ziglang/zig');
+  return { program, env: { ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache } };
 }
 
 const zigClang = (command: 'cc' | 'c++', ...flags: string[]): Toolchain =>
@@ -88,17 +93,21 @@ const debianRust = () =>
 
 interface Rust {
   readonly command: string;
+  /** All but the target. */
   readonly args: readonly string[];
-  readonly env: NodeJS.ProcessEnv;
+  /** What it calls the target for WASI. */
+  readonly target: string;
+  /** Variables that it needs. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
-/** The machine's Rust where it can compile for WASI, else Debian's. */
-async function findRust(): Promise<Rust> {
+/** The machine's Rust where it can compile for WASI, else Debian's. @throws WasmletError where neither can be had */
+export async function rustCommand(): Promise<Rust> {
   const target = 'wasm32-wasip1';
   const libraries = await run('rustc', ['--print', 'target-libdir', `--target=${target}`]).catch(() => undefined);
   const names = libraries?.exitCode === 0 ? await readdir(libraries.stdout.trim()).catch(() => []) : [];
   if (names.some((name) => name.startsWith('libstd-'))) {
-    return { command: 'rustc', args: [`--target=${target}`], env: process.env };
+    return { command: 'rustc', args: [], target, env: {} };
   }
   const root = await debianRust();
   const llvm = await llvmOf(root);
@@ -108,8 +117,9 @@ async function findRust(): Promise<Rust> {
   );
   return {
     command: join(root, 'usr/bin/rustc'),
-    args: [`--sysroot=${join(root, 'usr')}`, `--target=${known}`, `-Clinker=${join(llvm, 'bin/lld')}`],
-    env: { ...process.env, LD_LIBRARY_PATH: `${join(root, 'usr/lib', LIBRARIES)}:${join(llvm, 'lib')}` },
+    args: [`--sysroot=${join(root, 'usr')}`, `-Clinker=${join(llvm, 'bin/lld')}`],
+    target: known,
+    env: { LD_LIBRARY_PATH: `${join(root, 'usr/lib', LIBRARIES)}:${join(llvm, 'lib')}` },
   };
 }
 
@@ -226,13 +236,15 @@ export const TOOLCHAINS = {
   },
   rust: {
     find: fetched(async () => {
-      const { command, env } = await findRust();
-      return { version: (await runOrThrow(command, ['--version'], { env })).stdout.trim() };
+      const { command, env } = await rustCommand();
+      const { stdout } = await runOrThrow(command, ['--version'], { env: { ...process.env, ...env } });
+      return { version: stdout.trim() };
     }),
     compile: async (source, output) => {
-      const { command, args, env } = await findRust();
-      const flags = ['--edition=2021', '-O', '-o', output, source];
-      await runOrThrow(command, [...args, ...flags], { env, timeoutMs: BUILD_TIMEOUT_MS });
+      const { command, args, target, env } = await rustCommand();
+      const flags = [`--target=${target}`, '--edition=2021', '-O', '-o', output, source];
+      const options = { env: { ...process.env, ...env }, timeoutMs: BUILD_TIMEOUT_MS };
+      await runOrThrow(command, [...args, ...flags], options);
     },
   },
   emscripten: {
