@@ -22,7 +22,7 @@ import { TurnTaking } from './turn-taking.ts';
 const OUTPUT_PER_TURN = 256 * 1024;
 
 /** Bytes that one call of a guest moves: a larger one would be the others' time, a millisecond for each mebibyte. */
-const MAX_TRANSFER = 1024 * 1024;
+const MAX_TRANSFER = 256 * 1024;
 
 /** What the host holds for a guest is counted no oftener: it may be thousands of things. */
 const COUNT_EVERY_MS = 50;
