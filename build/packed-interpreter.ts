@@ -39,7 +39,6 @@ async function bundleApart(entry: string): Promise<string> {
     write: false,
     legalComments: 'none',
     minify: true,
-    keepNames: true,
     plugins: [sharedModules, prebuiltCore],
   });
   return outputFiles[0]?.text ?? '';

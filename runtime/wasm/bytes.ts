@@ -14,14 +14,19 @@ export class ByteReader {
   readonly end: number;
   /** The rule that a read beyond the end breaks. */
   readonly #endRule: string;
-  readonly #view: DataView;
+  #lazyView: DataView | undefined;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length, endRule = 'unexpected end') {
     this.bytes = bytes;
     this.offset = start;
     this.end = end;
     this.#endRule = endRule;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Most readers read no number that needs it, and there is one for each function. */
+  get #view(): DataView {
+    const { buffer, byteOffset, byteLength } = this.bytes;
+    return (this.#lazyView ??= new DataView(buffer, byteOffset, byteLength));
   }
 
   get atEnd(): boolean {
@@ -102,6 +107,12 @@ export class ByteReader {
   }
 
   s64(): bigint {
+    // Most are small, and the others take several big numbers to put together.
+    const byte = this.peek();
+    if (byte >= 0 && byte < 0x80) {
+      this.offset++;
+      return BigInt((byte << 25) >> 25);
+    }
     const [low, high] = this.#leb64(true);
     return BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low));
   }

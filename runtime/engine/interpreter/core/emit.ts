@@ -7,12 +7,10 @@ import {
   block,
   br,
   brTable,
-  call,
   get,
   i32Const,
   loop,
   memarg,
-  set,
 } from './assembler.ts';
 import type { AssembledFunction, Code } from './assembler.ts';
 import { FP, GAS, Handler, type Labels, type Operation, PC, SCRATCH } from './handler.ts';
@@ -21,9 +19,6 @@ import { BANKS, type InstructionSet, memoriesOf, type Shape } from './operations
 
 /** Why the core came back. */
 export const LEFT = { fuel: 0, system: 1, stackOverflow: 2, stepped: 3 } as const;
-
-/** Banks that are functions of their own, by their index in the module. */
-const BANK_FUNCTIONS = ['numbers', 'vectors', 'memory'] as const;
 
 /**
  * The core for guests of this shape: `run(pc, fp, gas)` until it must come back, `step` for one instruction alone.
@@ -34,11 +29,7 @@ export function emitCore(instructions: InstructionSet, shape: Shape): Uint8Array
     { name: 'state', is64: false, shared: false },
     ...memoriesOf(shape).map((memory, index) => ({ name: `memory${index}`, ...memory })),
   ];
-  return assemble(memories, [
-    ...BANK_FUNCTIONS.map((bank) => bankFunction(instructions, bank)),
-    loopFunction(instructions, 'run'),
-    loopFunction(instructions, 'step'),
-  ]);
+  return assemble(memories, [loopFunction(instructions, 'run'), loopFunction(instructions, 'step')]);
 }
 
 const save = (reason: number): Code => [
@@ -68,12 +59,11 @@ function loopFunction(instructions: InstructionSet, name: 'run' | 'step'): Assem
     operation.bank === 'hot' ? code : hot.length + banks.indexOf(operation.bank);
   const dispatch = [[get(PC), OP.i32Load16U, memarg(0)], brTable(operations.map(labelOf), hot.length)];
   // Behind its own block a handler is in as many blocks as there are handlers after it.
-  const handlers = hot.map(({ format, emit }, index) => emit(new Handler(format, labelsAt(blocks - index - 1))));
+  const handlers = hot.map((operation, index) => operation.emit(new Handler(operation, labelsAt(blocks - index - 1))));
   const bankCalls = banks.map((bank, index) => {
-    const labels = labelsAt(banks.length - index - 1);
-    if (bank === 'system') return br(labels.system);
-    const pass = [get(PC), get(FP), call(BANK_FUNCTIONS.indexOf(bank)), set(PC)];
-    return [[i32Const(0), get(PC), OP.i32Store, memarg(0, STATE_PC)], pass, br(labels.next)];
+    const depth = banks.length - index - 1;
+    if (bank === 'system') return br(labelsAt(depth).system);
+    return bankDispatch(instructions, bank, depth);
   });
   const body = nest(dispatch, [...handlers, ...bankCalls]);
   return {
@@ -106,29 +96,20 @@ const labelsAt = (next: number): Labels => ({
   outOfBounds: next + 4,
 });
 
-/** `(pc, fp) -> pc behind the instruction` */
-function bankFunction({ operations, is64 }: InstructionSet, bank: string): AssembledFunction {
+function bankDispatch({ operations }: InstructionSet, bank: string, depth: number): Code {
   const first = operations.findIndex((operation) => operation.bank === bank);
   const own = operations.filter((operation) => operation.bank === bank);
-  const handlers = own.map(({ format, emit }, index) => {
-    const next = own.length - index - 1;
-    return emit(new Handler(format, { ...labelsAt(next), outOfBounds: next + 1 }));
-  });
-  const dispatch =
-    own.length === 0
-      ? UNREACHABLE
-      : [
-          [get(PC), OP.i32Load16U, memarg(0), i32Const(first), OP.i32Sub],
-          brTable(
-            own.map((_, index) => index),
-            own.length - 1,
-          ),
-        ];
-  return {
-    parameters: [I32, I32],
-    results: [I32],
-    // GAS is none of a bank's, but locals have the same numbers everywhere.
-    locals: [I32, ...SCRATCH],
-    body: [block(block(nest(dispatch, handlers)), get(PC), RETURN), is64 ? trapOutOfBounds64 : trapOutOfBounds],
-  };
+  if (own.length === 0) return UNREACHABLE;
+  const handlers = own.map((operation, index) =>
+    operation.emit(new Handler(operation, labelsAt(depth + own.length - index - 1))),
+  );
+  const dispatch = [
+    [i32Const(0), get(PC), OP.i32Store, memarg(0, STATE_PC)],
+    [get(PC), OP.i32Load16U, memarg(0), i32Const(first), OP.i32Sub],
+    brTable(
+      own.map((_, index) => index),
+      own.length - 1,
+    ),
+  ];
+  return nest(dispatch, handlers);
 }

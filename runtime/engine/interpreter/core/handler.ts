@@ -1,4 +1,20 @@
-import { F32, F64, I32, I64, OP, V128_LOAD, V128_STORE, br, brIf, get, i32Const, memarg, set } from './assembler.ts';
+import {
+  F32,
+  F64,
+  I32,
+  I64,
+  OP,
+  V128,
+  V128_LOAD,
+  V128_STORE,
+  br,
+  brIf,
+  get,
+  i32Const,
+  memarg,
+  set,
+  tee,
+} from './assembler.ts';
 import type { Code } from './assembler.ts';
 import { STATE_PC } from './layout.ts';
 
@@ -6,13 +22,20 @@ import { STATE_PC } from './layout.ts';
 export const PC = 0;
 export const FP = 1;
 export const GAS = 2;
-/** Free for a handler's own use: three i32, then two i64. */
+/** Free for a handler's own use: three i32, then two i64. Behind them one of each type (see `resultLocal`). */
 export const T0 = 3;
 export const T1 = 4;
 export const T2 = 5;
 export const Q0 = 6;
 export const Q1 = 7;
-export const SCRATCH: readonly number[] = [I32, I32, I32, I64, I64];
+const RESULT_TYPES = [I32, I64, F32, F64, V128];
+export const SCRATCH: readonly number[] = [I32, I32, I32, I64, I64, ...RESULT_TYPES];
+
+/** The local by which an instruction hands its result to the one that it is one with. */
+const resultLocal = (type: number): number => Q1 + 1 + RESULT_TYPES.indexOf(type);
+
+/** Bytes of an instruction's number. */
+export const OPCODE_SIZE = 2;
 
 /** Bytes of an operand: `reg` is a slot by its byte offset from the frame. */
 const FIELD_SIZES = { reg: 2, u16: 2, i32: 4, i64: 8, v128: 16 } as const;
@@ -33,7 +56,7 @@ export class Format {
 
   /** @param text `d:reg a:reg offset:i32` */
   constructor(text: string) {
-    let offset = 2;
+    let offset = OPCODE_SIZE;
     this.fields = text.split(' ').flatMap((word) => {
       const [name, kind] = word.split(':');
       if (name === undefined || kind === undefined || !isFieldKind(kind)) return [];
@@ -85,14 +108,45 @@ export const loadState = (type: number, offset = 0): Code => [LOADS.get(type) ??
 /** Stores the value of the type that is on the stack, behind its address. */
 export const storeState = (type: number, offset = 0): Code => [STORES.get(type) ?? V128_STORE, memarg(0, offset)];
 
+/** Where a handler's instruction is in another that does the work of two. */
+interface Part {
+  /** Bytes before its operands. */
+  readonly offset: number;
+  /** Bytes of the whole. */
+  readonly size: number;
+  /** Whether the other part comes behind. */
+  readonly first: boolean;
+  /** The operand that is the first part's result, and what type that has there. */
+  readonly takes: { readonly operand: string; readonly type: number } | undefined;
+}
+
+/**
+ * What makes a result the operand of another type: constants of floats are written as their bits. Addresses of 32 bits are
+ * none of a memory64's; the pair is there all the same, so that the numbers of instructions are the same for every core.
+ */
+const CONVERSIONS: Readonly<Record<number, number>> = { [I64]: OP.i64ExtendI32U, [F32]: 0xbe, [F64]: 0xbf };
+
 /** What the code of a handler is made from. */
 export class Handler {
-  readonly format: Format;
   readonly labels: Labels;
+  /** Bytes of the instruction. */
+  readonly size: number;
+  /** The type of what it has stored. */
+  result = I32;
+  readonly #operation: Operation;
+  readonly #part: Part;
 
-  constructor(format: Format, labels: Labels) {
-    this.format = format;
+  constructor(operation: Operation, labels: Labels, part?: Part) {
+    const { size } = operation.format;
+    this.#operation = operation;
+    this.#part = part ?? { offset: 0, size, first: false, takes: undefined };
     this.labels = labels;
+    this.size = this.#part.size;
+  }
+
+  /** The place of an operand in the instruction. */
+  at(name: string): number {
+    return this.#part.offset + this.#operation.format.at(name);
   }
 
   /** The address of the slot that an operand names. */
@@ -102,29 +156,35 @@ export class Handler {
 
   /** The value in the slot that an operand names. */
   value(name: string, type: number): Code {
+    const { takes } = this.#part;
+    if (takes?.operand === name) {
+      return [get(resultLocal(takes.type)), takes.type === type ? [] : (CONVERSIONS[type] ?? [])];
+    }
     return [this.slot(name), loadState(type)];
   }
 
   u16(name: string): Code {
-    return [get(PC), OP.i32Load16U, memarg(0, this.format.at(name))];
+    return [get(PC), OP.i32Load16U, memarg(0, this.at(name))];
   }
 
   i32(name: string): Code {
-    return [get(PC), loadState(I32, this.format.at(name))];
+    return [get(PC), loadState(I32, this.at(name))];
   }
 
   i64(name: string): Code {
-    return [get(PC), loadState(I64, this.format.at(name))];
+    return [get(PC), loadState(I64, this.at(name))];
   }
 
   /** Stores what `value` pushes into an operand's slot. */
   store(name: string, type: number, value: Code): Code {
-    return [this.slot(name), value, storeState(type)];
+    this.result = type;
+    return [this.slot(name), value, this.#part.first ? tee(resultLocal(type)) : [], storeState(type)];
   }
 
   /** On to the instruction behind. @param depth how many blocks of its own the handler is in */
   next(depth = 0): Code {
-    return [get(PC), i32Const(this.format.size), OP.i32Add, set(PC), br(this.labels.next + depth)];
+    if (this.#part.first) return [];
+    return [get(PC), i32Const(this.size), OP.i32Add, set(PC), br(this.labels.next + depth)];
   }
 
   /** Behind an edge, at its target: on, or out when the fuel does not reach to the function's end. */
@@ -137,7 +197,7 @@ export class Handler {
 }
 
 /**
- * An instruction of the interpreter. `bank` is where its handler is: in the hot loop, in a function that the loop calls
+ * An instruction of the interpreter. `bank` is where its handler is: in the hot loop, behind a second dispatch in it
  * (`numbers`, `vectors`, `memory`), or in JavaScript (`system`).
  */
 export interface Operation {
@@ -145,6 +205,14 @@ export interface Operation {
   readonly format: Format;
   readonly bank: Bank;
   readonly emit: (handler: Handler) => Code;
+  /** Of one that does the work of two. */
+  readonly parts?: {
+    readonly first: string;
+    /** Without the operand that is the first one's result. */
+    readonly second: Operation;
+    /** Which one that is, by its number; undefined where there is none. */
+    readonly takes: number | undefined;
+  };
 }
 
 export type Bank = 'hot' | 'system' | 'numbers' | 'vectors' | 'memory';
@@ -153,7 +221,46 @@ const formats = new Map<string, Format>();
 
 /** @param fields see Format */
 export function operation(name: string, bank: Bank, fields: string, emit: Operation['emit']): Operation {
+  return { name, bank, format: formatOf(fields), emit };
+}
+
+function formatOf(fields: string): Format {
   let format = formats.get(fields);
   if (format === undefined) formats.set(fields, (format = new Format(fields)));
-  return { name, bank, format, emit };
+  return format;
+}
+
+/** Fields that are no operands, but what the encoder knows. */
+export const KNOWN: ReadonlySet<string> = new Set(['positions', 'target', 'delta']);
+
+/** The names of what the encoder is given, in that order. */
+const operandsOf = ({ fields }: Format): string[] => fields.flatMap(({ name }) => (KNOWN.has(name) ? [] : [name]));
+
+/**
+ * One instruction that does the work of two, one behind the other.
+ * @param takes the operand of the second that is the first one's result; it is none of the instruction's
+ */
+export function both(first: Operation, second: Operation, takes?: string): Operation {
+  const fields = second.format.fields.filter(({ name }) => name !== takes);
+  const rest = { ...second, format: formatOf(fields.map(({ name, kind }) => `${name}:${kind}`).join(' ')) };
+  const own = [...first.format.fields.map((field) => ({ ...field, name: `${field.name}1` })), ...rest.format.fields];
+  const format = formatOf(own.map(({ name, kind }) => `${name}:${kind}`).join(' '));
+  const { size } = format;
+  const offset = first.format.size - OPCODE_SIZE;
+  return {
+    name: `${first.name} ${second.name}${takes === undefined ? '' : `~${takes}`}`,
+    bank: 'hot',
+    format,
+    emit: ({ labels }) => {
+      const before = new Handler(first, labels, { offset: 0, size, first: true, takes: undefined });
+      const code = first.emit(before);
+      const taken = takes === undefined ? undefined : { operand: takes, type: before.result };
+      return [code, second.emit(new Handler(rest, labels, { offset, size, first: false, takes: taken }))];
+    },
+    parts: {
+      first: first.name,
+      second: rest,
+      takes: takes === undefined ? undefined : operandsOf(second.format).indexOf(takes),
+    },
+  };
 }

@@ -5,6 +5,7 @@ import { INTEGERS } from './operations/integers.ts';
 import { coldMemory, furtherMemory, type GuestMemoryShape, hotMemory } from './operations/memory.ts';
 import { FLOATING, scalars, VECTORS } from './operations/numbers.ts';
 import { SYSTEM } from './operations/system.ts';
+import { pairsOf } from './pairs.ts';
 
 /** What a core is made for: the memories of its guest. */
 export type Shape = readonly GuestMemoryShape[];
@@ -15,6 +16,11 @@ const NO_MEMORY: GuestMemoryShape = { is64: false, shared: false };
 /** The memories that a core for this shape imports. */
 export const memoriesOf = (shape: Shape): Shape => (shape.length === 0 ? [NO_MEMORY] : shape);
 
+/** An instruction that does the work of two: see Operation.parts. */
+type Pair = { readonly code: number } & Pick<NonNullable<Operation['parts']>, 'second' | 'takes'>;
+
+const NO_PAIRS: readonly Pair[] = [];
+
 /**
  * The instructions of the interpreter, by opcode: the hot loop's first, as dispatch is a table of all of them. The
  * numbers are the same for every shape but for further memories, which are last.
@@ -24,22 +30,35 @@ export class InstructionSet {
   /** Whether the first memory has addresses of 64 bits. */
   readonly is64: boolean;
   readonly #codes: ReadonlyMap<string, number>;
+  readonly #pairs = new Map<string, Pair[]>();
 
   constructor(shape: Shape) {
     const [first = NO_MEMORY, ...further] = memoriesOf(shape);
     this.is64 = first.is64;
     const hot = [...INTEGERS, ...CONTROL, ...hotMemory(first), ...FLOATING];
+    const cold = [...VECTORS, ...coldMemory(first, THREADS)];
     const operations = [
       ...hot,
+      ...pairsOf([...hot, ...cold]),
       ...SYSTEM,
       ...scalars(new Set(hot.map(({ name }) => name))),
-      ...VECTORS,
-      ...coldMemory(first, THREADS),
+      ...cold,
       ...further.flatMap((memory, index) => furtherMemory(memory, index + 1, THREADS)),
     ];
     // Banks together, so that each is a range.
     this.operations = BANKS.flatMap((bank) => operations.filter((operation) => operation.bank === bank));
     this.#codes = new Map(this.operations.map(({ name }, code) => [name, code]));
+    for (const [code, { parts }] of this.operations.entries()) {
+      if (parts === undefined) continue;
+      const { first, second, takes } = parts;
+      const key = `${first} ${second.name}`;
+      this.#pairs.set(key, [...this.pairs(first, second.name), { code, second, takes }]);
+    }
+  }
+
+  /** The instructions that do the work of these two, one behind the other. */
+  pairs(first: string, second: string): readonly Pair[] {
+    return this.#pairs.get(`${first} ${second}`) ?? NO_PAIRS;
   }
 
   /** @throws RangeError when there is none of that name: a fault of the lowering */

@@ -1,4 +1,4 @@
-import type { Operation } from '../core/handler.ts';
+import { KNOWN, OPCODE_SIZE, type Operation } from '../core/handler.ts';
 import type { InstructionSet } from '../core/operations.ts';
 
 /** Where the code is to branch to; known once it is bound. */
@@ -20,6 +20,11 @@ export interface PositionMap {
 
 const EDGE_SIZE = 8;
 
+type Immediate = number | bigint | Uint8Array;
+
+/** Of a pair of instructions one at the most traps or calls, and the pair comes from where that does. */
+const MAY_TRAP = /load|store|div|rem/;
+
 /** Writes instructions. Addresses within the code are relative until `link`. */
 export class Encoder {
   /** The fuel position behind the Wasm instruction that is being lowered. */
@@ -35,6 +40,8 @@ export class Encoder {
   #from = 0;
   /** Where the last instruction names its result, as long as nothing can come between it and what is next. */
   #result = -1;
+  /** The last instruction, as long as it can be joined with the next. */
+  #last: { readonly name: string; readonly start: number } | undefined;
   readonly #relocations: number[] = [];
   /** Operands that say how much of the function is left: their place, and the position behind the instruction. */
   readonly #positions: { readonly at: number; readonly position: number }[] = [];
@@ -55,20 +62,42 @@ export class Encoder {
    * Writes an instruction.
    * @param operands in the order of its format; `positions` and edges are none of them
    */
-  emit(name: string, ...operands: readonly (number | bigint | Uint8Array)[]): void {
+  emit(name: string, ...operands: readonly Immediate[]): void {
+    if (this.#join(name, operands)) return;
     const code = this.#instructions.code(name);
-    const operation = this.#instructions.operations[code] as Operation;
-    const start = this.#reserve(operation.format.size);
+    const start = this.#reserve(OPCODE_SIZE);
     this.#view.setUint16(start, code, true);
     this.#note(start);
-    const { fields } = operation.format;
+    this.#put(this.#instructions.operations[code] as Operation, operands);
+    this.#last = { name, start };
+  }
+
+  /** Makes the last instruction do the work of this one, too. @returns whether there is one that does that of both */
+  #join(name: string, operands: readonly Immediate[]): boolean {
+    if (this.#last === undefined) return false;
+    const result = this.#result < 0 ? undefined : this.#view.getUint16(this.#result, true);
+    for (const { code, second, takes } of this.#instructions.pairs(this.#last.name, name)) {
+      if (takes !== undefined && operands[takes] !== result) continue;
+      this.#view.setUint16(this.#last.start, code, true);
+      if (!MAY_TRAP.test(this.#last.name)) this.map.sources[this.map.sources.length - 1] = this.source;
+      this.#from = this.after;
+      this.#last = undefined;
+      this.#put(second, takes === undefined ? operands : operands.toSpliced(takes, 1));
+      return true;
+    }
+    return false;
+  }
+
+  /** Writes the operands of an instruction whose opcode is written. */
+  #put({ name, format: { fields, size } }: Operation, operands: readonly Immediate[]): void {
+    const start = this.#reserve(size - OPCODE_SIZE) - OPCODE_SIZE;
     let next = 0;
     for (const { name: field, kind, offset } of fields) {
       if (field === 'positions') this.#positions.push({ at: start + offset, position: this.after });
-      else if (field !== 'target' && field !== 'delta') this.#write(kind, start + offset, operands[next++] ?? 0);
+      else if (!KNOWN.has(field)) this.#write(kind, start + offset, operands[next++] ?? 0);
     }
     if (next !== operands.length) throw new RangeError(`${name} takes ${next} operands`);
-    this.#result = fields[0]?.name === 'd' ? start + 2 : -1;
+    this.#result = fields[0]?.name === 'd' ? start + OPCODE_SIZE : -1;
   }
 
   /** Writes an instruction that ends with an edge. */
@@ -82,11 +111,13 @@ export class Encoder {
   emitTable(index: number, targets: readonly Target[]): void {
     this.emit('br_table', index, targets.length - 1);
     this.#result = -1;
+    this.#last = undefined;
     for (const target of targets) this.#edge(this.#reserve(EDGE_SIZE), target);
   }
 
   /** The target is here. */
   bind(target: Target): void {
+    this.#last = undefined;
     this.#result = -1;
     this.#from = this.after;
     const bound = { offset: this.#length, position: this.after };
@@ -146,7 +177,7 @@ export class Encoder {
     return start;
   }
 
-  #write(kind: string, at: number, value: number | bigint | Uint8Array): void {
+  #write(kind: string, at: number, value: Immediate): void {
     if (value instanceof Uint8Array) this.#bytes.set(value, at);
     else if (kind === 'i64') this.#view.setBigInt64(at, BigInt.asIntN(64, BigInt(value)), true);
     else if (kind === 'i32') this.#view.setInt32(at, Number(value), true);

@@ -15,7 +15,7 @@ const setFp: Code = [i32Const(0), get(FP), OP.i32Store, memarg(0, STATE_FP)];
 /** Calls the function of the record in T1 with the frame T0. The operand `positions` must be the instruction's last. */
 const enter = (handler: Handler): Code => [
   [get(T0), handler.u16('header'), OP.i32Add, tee(T2)],
-  [get(PC), i32Const(handler.format.size), OP.i32Add, storeState(I32, HEADER.returnPc)],
+  [get(PC), i32Const(handler.size), OP.i32Add, storeState(I32, HEADER.returnPc)],
   [get(T2), get(FP), storeState(I32, HEADER.callerFp)],
   [get(GAS), handler.i32('positions'), OP.i32Add, get(T1), loadState(I32, RECORD.positions), OP.i32Sub, set(GAS)],
   [get(T0), set(FP), setFp],
@@ -75,8 +75,8 @@ export const CONTROL: readonly Operation[] = [
   operation('br_table', 'hot', 'a:reg count:i32', (handler) => [
     [handler.value('a', I32), tee(T0), handler.i32('count'), tee(T1), get(T0), get(T1), OP.i32LtU, SELECT],
     [i32Const(3), OP.i32Shl, get(PC), OP.i32Add, set(T0)],
-    [get(GAS), get(T0), loadState(I32, handler.format.size + 4), OP.i32Sub, set(GAS)],
-    [get(T0), loadState(I32, handler.format.size), set(PC)],
+    [get(GAS), get(T0), loadState(I32, handler.size + 4), OP.i32Sub, set(GAS)],
+    [get(T0), loadState(I32, handler.size), set(PC)],
     handler.checkFuel(),
   ]),
   operation('call', 'hot', 'callee:i32 base:u16 header:u16 positions:i32', (handler) => [

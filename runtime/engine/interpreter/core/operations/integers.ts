@@ -32,32 +32,29 @@ function binary(prefix: string, type: number, name: string): Operation[] {
   const wasm = opcodeByName(`${prefix}.${name}`);
   const result = COMPARISON.includes(name) ? I32 : type;
   const traps = DIVISION.includes(name);
-  const registers = operation(wasm.name, 'hot', 'd:reg a:reg b:reg', (handler) => [
+  const emit = (handler: Handler, right: Code): Code => [
     traps ? handler.savePc : [],
-    handler.store('d', result, [handler.value('a', type), handler.value('b', type), instruction(wasm)]),
+    handler.store('d', result, [handler.value('a', type), right, instruction(wasm)]),
     handler.next(),
-  ]);
+  ];
+  const registers = operation(wasm.name, 'hot', 'd:reg a:reg b:reg', (h) => emit(h, h.value('b', type)));
   if (WITHOUT_CONSTANT.has(name)) return [registers];
-  const withConstant = operation(`${wasm.name}:i`, 'hot', 'd:reg a:reg b:i32', (handler) => [
-    handler.store('d', result, [handler.value('a', type), constant(handler, type), instruction(wasm)]),
-    handler.next(),
-  ]);
+  const fields = 'd:reg a:reg b:i32';
+  const withConstant = operation(`${wasm.name}:i`, 'hot', fields, (h) => emit(h, constant(h, type)));
   return [registers, withConstant];
 }
 
 function branch(prefix: string, type: number, name: string): Operation[] {
   const wasm = opcodeByName(`${prefix}.${name}`);
+  const emit = (handler: Handler, right: Code): Code => [
+    [handler.value('a', type), right, instruction(wasm)],
+    when(takeEdge(handler, 1)),
+    handler.next(),
+  ];
+  const [registers, constants] = ['a:reg b:reg target:i32 delta:i32', 'a:reg b:i32 target:i32 delta:i32'] as const;
   return [
-    operation(`br:${wasm.name}`, 'hot', 'a:reg b:reg target:i32 delta:i32', (handler) => [
-      [handler.value('a', type), handler.value('b', type), instruction(wasm)],
-      when(takeEdge(handler, 1)),
-      handler.next(),
-    ]),
-    operation(`br:${wasm.name}:i`, 'hot', 'a:reg b:i32 target:i32 delta:i32', (handler) => [
-      [handler.value('a', type), constant(handler, type), instruction(wasm)],
-      when(takeEdge(handler, 1)),
-      handler.next(),
-    ]),
+    operation(`br:${wasm.name}`, 'hot', registers, (h) => emit(h, h.value('b', type))),
+    operation(`br:${wasm.name}:i`, 'hot', constants, (h) => emit(h, constant(h, type))),
   ];
 }
 
@@ -74,10 +71,13 @@ const UNARY = [
 const unary = (name: string): Operation => {
   const wasm = opcodeByName(name);
   const { parameters, results } = wasm.signature ?? { parameters: [], results: [] };
-  return operation(name, 'hot', 'd:reg a:reg', (handler) => [
-    handler.store('d', results[0] ?? I32, [handler.value('a', parameters[0] ?? I32), instruction(wasm)]),
+  const [from = I32] = parameters;
+  const [result = I32] = results;
+  const emit = (handler: Handler): Code => [
+    handler.store('d', result, [handler.value('a', from), instruction(wasm)]),
     handler.next(),
-  ]);
+  ];
+  return operation(name, 'hot', 'd:reg a:reg', emit);
 };
 
 export const INTEGERS: readonly Operation[] = [

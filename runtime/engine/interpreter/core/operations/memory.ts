@@ -14,15 +14,12 @@ export interface GuestMemoryShape {
 const HOT_LOADS = [
   ...['i32.load', 'i32.load8_s', 'i32.load8_u', 'i32.load16_s', 'i32.load16_u'],
   ...['i64.load', 'i64.load8_s', 'i64.load8_u', 'i64.load16_s', 'i64.load16_u', 'i64.load32_s', 'i64.load32_u'],
+  ...['f32.load', 'f64.load'],
 ];
-const HOT_STORES = ['i32.store', 'i64.store', 'i32.store8', 'i32.store16'];
+const HOT_STORES = ['i32.store', 'i64.store', 'i32.store8', 'i32.store16', 'f32.store', 'f64.store'];
 
-/** Instructions that do to a slot's bytes what another does: floats as integers of their size, the low bits of an i64. */
+/** Instructions that do to a slot's bytes what another does: the low bits of an i64. */
 export const SAME_ACCESS: ReadonlyMap<string, string> = new Map([
-  ['f32.load', 'i32.load'],
-  ['f64.load', 'i64.load'],
-  ['f32.store', 'i32.store'],
-  ['f64.store', 'i64.store'],
   ['i64.store8', 'i32.store8'],
   ['i64.store16', 'i32.store16'],
   ['i64.store32', 'i32.store'],
@@ -73,21 +70,26 @@ const access = ({ index }: Place): Code => memarg(index + 1);
 function load(name: string, place: Place, mode: Mode = 'plain'): Operation {
   const wasm = opcodeByName(name);
   const { suffix: variant, fields } = MODES[mode];
-  return operation(`${name}${variant}${suffix(place.index)}`, place.bank, `d:reg ${fields} offset:i32`, (handler) => [
+  const result = resultOf(wasm);
+  const emit = (handler: Handler): Code => [
     address(handler, place.shape, mode),
-    handler.store('d', resultOf(wasm), [addressLocal(place.shape), instruction(wasm), access(place)]),
+    handler.store('d', result, [addressLocal(place.shape), instruction(wasm), access(place)]),
     handler.next(),
-  ]);
+  ];
+  const named = `${name}${variant}${suffix(place.index)}`;
+  return operation(named, place.bank, `d:reg ${fields} offset:i32`, emit);
 }
 
 function store(name: string, place: Place, mode: Mode = 'plain'): Operation {
   const wasm = opcodeByName(name);
   const { suffix: variant, fields } = MODES[mode];
-  return operation(`${name}${variant}${suffix(place.index)}`, place.bank, `${fields} v:reg offset:i32`, (handler) => [
+  const emit = (handler: Handler): Code => [
     address(handler, place.shape, mode),
     [addressLocal(place.shape), handler.value('v', valueOf(wasm)), instruction(wasm), access(place)],
     handler.next(),
-  ]);
+  ];
+  const named = `${name}${variant}${suffix(place.index)}`;
+  return operation(named, place.bank, `${fields} v:reg offset:i32`, emit);
 }
 
 const VECTOR_LOADS = [

@@ -4,7 +4,7 @@ import type { Opcode } from '../../../../wasm/opcodes/opcode.ts';
 import { RELAXED_SIMD, SIMD } from '../../../../wasm/opcodes/simd.ts';
 import { F32, F64, I32, I64, OP, V128, V128_LOAD, get, i32Const, memarg, set } from '../assembler.ts';
 import type { Code } from '../assembler.ts';
-import { type Bank, operation, type Operation, PC, Q0, storeState, T0 } from '../handler.ts';
+import { type Bank, type Handler, operation, type Operation, PC, Q0, storeState, T0 } from '../handler.ts';
 import { instruction } from './instruction.ts';
 
 const OPERANDS = ['a', 'b', 'c'];
@@ -12,14 +12,17 @@ const OPERANDS = ['a', 'b', 'c'];
 /** An instruction that only computes: from registers to a register, by itself. */
 function computing(wasm: Opcode, bank: Bank): Operation {
   const { parameters, results } = wasm.signature ?? { parameters: [], results: [] };
+  const [result = I32] = results;
   const names = parameters.map((_, index) => OPERANDS[index] ?? '');
-  return operation(wasm.name, bank, ['d:reg', ...names.map((name) => `${name}:reg`)].join(' '), (handler) => [
-    handler.store('d', results[0] ?? I32, [
+  const fields = ['d:reg', ...names.map((name) => `${name}:reg`)].join(' ');
+  const emit = (handler: Handler): Code => [
+    handler.store('d', result, [
       parameters.map((type, index) => handler.value(names[index] ?? '', type)),
       instruction(wasm),
     ]),
     handler.next(),
-  ]);
+  ];
+  return operation(wasm.name, bank, fields, emit);
 }
 
 const FLOATS = ['add', 'sub', 'mul', 'div', 'eq', 'ne', 'lt', 'gt', 'le', 'ge', 'neg', 'abs', 'sqrt'];
@@ -95,7 +98,7 @@ export const VECTORS: readonly Operation[] = [
     ]),
   ),
   operation('i8x16.shuffle', 'vectors', 'd:reg a:reg b:reg lanes:v128', (h) => {
-    const lanes = immediate(h.format.at('lanes'));
+    const lanes = immediate(h.at('lanes'));
     return [
       h.store('d', V128, [
         [h.value('a', V128), lanes, swizzle],
@@ -106,7 +109,7 @@ export const VECTORS: readonly Operation[] = [
     ];
   }),
   operation('const:128', 'vectors', 'd:reg value:v128', (h) => [
-    h.store('d', V128, immediate(h.format.at('value'))),
+    h.store('d', V128, immediate(h.at('value'))),
     h.next(),
   ]),
   operation('copy:128', 'vectors', 'd:reg a:reg', (h) => [h.store('d', V128, h.value('a', V128)), h.next()]),
