@@ -10,7 +10,7 @@ export default defineConfig({
             '{base,agent,images,runtime,wasi,build}/**/*.test.ts',
             'test/golden/trace/*.test.ts',
             'test/conformance/results.test.ts',
-            'test/{fuzz,spec}/*.test.ts',
+            'test/{docs,fuzz,spec}/*.test.ts',
           ],
           // What takes seconds takes minutes where much else runs.
           testTimeout: 120_000,

@@ -4,7 +4,6 @@ import {
   readExport,
   readExternalKind,
   readFunction,
-  readFunctionType,
   readGlobal,
   readGlobalType,
   readMemory,
@@ -13,6 +12,7 @@ import {
   readTag,
 } from './decode/definitions.ts';
 import { readDataSegment, readElementSegment } from './decode/segments.ts';
+import { readTypes } from './decode/types.ts';
 import { readVector } from './decode/vector.ts';
 import { LIMITS } from './limits.ts';
 import { malformed } from './module-error.ts';
@@ -38,6 +38,7 @@ import type { FunctionType } from './types.ts';
 function emptyModule() {
   return {
     types: [] as FunctionType[],
+    typeGroups: [] as number[],
     imports: [] as Import[],
     functions: [] as Typed[],
     tables: [] as Table[],
@@ -94,7 +95,7 @@ type SectionReader = (reader: ByteReader, into: Decoding) => void;
 
 /** Sections that add to an index space, where imports may already be. */
 const DEFINITIONS: ReadonlyMap<number, SectionReader> = new Map<number, SectionReader>([
-  [SECTION.type, (reader, { types }) => append(types, reader, LIMITS.types, readFunctionType)],
+  [SECTION.type, readTypes],
   [SECTION.import, (reader, into) => append(into.imports, reader, LIMITS.imports, () => readImport(reader, into))],
   [SECTION.function, (reader, { functions }) => append(functions, reader, LIMITS.functions, readFunction)],
   [SECTION.table, (reader, { tables }) => append(tables, reader, LIMITS.tables, readTable)],

@@ -174,7 +174,7 @@ export class InstructionReader {
         if (reader.u8() !== 0) malformed('zero byte expected', this.immediatesStart);
         return;
       case 'cast':
-        return unsupported('garbage collection', this.start);
+        return unsupported(`garbage collection (${this.opcode.name})`, this.start);
       default:
         if (this.#indices++ === 0) this.index = reader.u32();
         else this.index2 = reader.u32();

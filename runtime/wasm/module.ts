@@ -116,6 +116,8 @@ export interface Module {
   readonly bytes: Uint8Array;
   readonly sections: readonly Section[];
   readonly types: readonly FunctionType[];
+  /** Of each type: the index of the first of its recursive group. Most types are alone in theirs. */
+  readonly typeGroups: readonly number[];
   readonly imports: readonly Import[];
   readonly functions: readonly Typed[];
   readonly tables: readonly Table[];

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { buildGuest, whyNoGuest } from '../../test/support/guests.ts';
 import { wat } from '../engine/v8/test-wat.ts';
 import { encodeModule, u32 } from './encode.ts';
@@ -76,8 +76,39 @@ test('an error names the rule, what was found and the offset in the module', () 
   );
 });
 
-test('garbage collection is refused by name', () => {
-  expect(ruleOf(moduleOf(0xfb, 0x1e, 0x0b))).toMatch(/^unsupported: garbage collection \(i31.get_u\)/);
+describe('garbage collection is refused by name:', () => {
+  test.each(OPCODES.filter(({ feature }) => feature === 'gc'))('$name', ({ code, name }) => {
+    const opcode = code < 0x1000 ? [code] : [Math.floor(code / 0x1000), code % 0x1000];
+    expect(ruleOf(moduleOf(...opcode, 0, 0, 0, 0, 0x0b))).toBe(
+      `unsupported: garbage collection (${name}) is not supported`,
+    );
+  });
+
+  test.each([
+    ['none', 0x71],
+    ['any', 0x6e],
+    ['eq', 0x6d],
+    ['i31', 0x6c],
+    ['struct', 0x6b],
+    ['array', 0x6a],
+  ])('heap type %s', (name, byte) => {
+    const refusal = `unsupported: garbage collection (heap type ${name}) is not supported`;
+    expect(ruleOf(moduleOf(0xd0, byte, 0x1a, 0x0b))).toBe(refusal);
+    expect(ruleOf(encodeModule([[1, [1, 0x60, 1, byte, 0]]]))).toBe(refusal);
+    expect(ruleOf(encodeModule([[1, [1, 0x60, 1, 0x64, byte, 0]]]))).toBe(refusal);
+    expect(ruleOf(encodeModule([[4, [1, byte, 0, 1]]]))).toBe(refusal);
+  });
+
+  test.each([
+    ['struct type', [0x5f, 0]],
+    ['array type', [0x5e, 0x7f, 0]],
+    ['sub type', [0x50, 0, 0x60, 0, 0]],
+    ['final sub type', [0x4f, 0, 0x60, 0, 0]],
+  ])('%s, also in a recursive group', (name, type) => {
+    const refusal = `unsupported: garbage collection (${name}) is not supported`;
+    expect(ruleOf(encodeModule([[1, [1, ...type]]]))).toBe(refusal);
+    expect(ruleOf(encodeModule([[1, [1, 0x4e, 2, 0x60, 0, 0, ...type]]]))).toBe(refusal);
+  });
 });
 
 test('nesting beyond all sense is refused, and what is within it takes no stack of ours', () => {

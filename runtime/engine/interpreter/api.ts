@@ -132,6 +132,12 @@ export class Realm {
     };
   }
 
+  /** Lets its guests compute so much more, or a little beyond; then what they are called for traps. */
+  limitFuel(fuel: number): void {
+    this.#machine.fuel.limit = this.#machine.fuelUsed + fuel;
+    this.#machine.fuel.slice = fuel;
+  }
+
   /**
    * Instantiates a module (JS API specification, "Instances").
    * @throws TypeError, LinkError, RuntimeError; and what a function of the host threw
@@ -210,7 +216,7 @@ export class Realm {
   #importedFunction(decoded: DecodedModule, index: number, call: HostCallable): number {
     const own = this.#records.get(call);
     if (own !== undefined) return own;
-    const ids = this.#store.types.register(decoded.types);
+    const ids = this.#store.types.register(decoded.types, decoded.typeGroups);
     const typeId = ids[decoded.functions[index]?.type ?? -1] ?? 0;
     return this.#store.hostFunction(this.#store.types.get(typeId), typeId, { suspends: false, call });
   }

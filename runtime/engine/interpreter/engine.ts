@@ -47,7 +47,7 @@ function link(module: Module, imports: HostImports): HostFunction[] {
 function instantiate(module: Module, compiled: CompiledModule, imports: HostImports): InterpretedGuest {
   const hosts = link(module, imports);
   const store = new Store();
-  const types = store.types.register(module.types);
+  const types = store.types.register(module.types, module.typeGroups);
   const functions = hosts.map((host, index) => {
     const type = module.functions[index]?.type ?? 0;
     return store.hostFunction(store.types.get(types[type] ?? 0), types[type] ?? 0, host);

@@ -1,33 +1,9 @@
 import type { ByteReader } from '../bytes.ts';
-import { LIMITS } from '../limits.ts';
-import { malformed, unsupported } from '../module-error.ts';
+import { malformed } from '../module-error.ts';
 import type { Export, ExternalKind, Global, Memory, Table, Typed } from '../module.ts';
 import { readRefType, readValueType } from '../type-reader.ts';
-import type { FunctionType, GlobalType, Limits, MemoryType, TableType } from '../types.ts';
+import type { GlobalType, Limits, MemoryType, TableType } from '../types.ts';
 import { readExpression } from './expression.ts';
-import { readVector } from './vector.ts';
-
-const FUNCTION_TYPE = 0x60;
-/** Forms of the type section that only garbage collection has. */
-const GC_FORMS: ReadonlyMap<number, string> = new Map([
-  [0x5f, 'struct type'],
-  [0x5e, 'array type'],
-  [0x50, 'sub type'],
-  [0x4f, 'final sub type'],
-  [0x4e, 'recursive type group'],
-]);
-
-export function readFunctionType(reader: ByteReader): FunctionType {
-  const at = reader.offset;
-  const form = reader.u8();
-  const gc = GC_FORMS.get(form);
-  if (gc !== undefined) unsupported(`garbage collection (${gc})`, at);
-  if (form !== FUNCTION_TYPE) malformed('integer representation too long', at, `no form of a type: ${form}`);
-  return {
-    parameters: readVector(reader, LIMITS.parameters, () => readValueType(reader)),
-    results: readVector(reader, LIMITS.results, () => readValueType(reader)),
-  };
-}
 
 const HAS_MAX = 1;
 const SHARED = 2;

@@ -30,7 +30,7 @@ export class ModuleContext {
 
   constructor(module: Module, declared: ReadonlySet<number>) {
     this.module = module;
-    this.types = new TypeSpace(module.types);
+    this.types = new TypeSpace(module.types, module.typeGroups);
     this.declared = declared;
   }
 

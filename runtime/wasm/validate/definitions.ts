@@ -3,6 +3,7 @@ import { invalid } from '../module-error.ts';
 import type { DataSegment, ElementSegment, Expression, Global, Memory, Module, Table } from '../module.ts';
 import { heapOf, isNullable, isRef, type Limits, typeIndexOf, typeNames } from '../types.ts';
 import { SECTION } from '../sections.ts';
+import { endOfGroup } from '../type-numbers.ts';
 import { functionsNamedIn, validateConstant } from './constant.ts';
 import { addressOf, type ModuleContext } from './context.ts';
 
@@ -43,13 +44,15 @@ export function validateDefinitions(context: ModuleContext): void {
   for (const segment of module.data) checkData(context, segment);
 }
 
-/** A type speaks of itself and of those before it. */
+/** A type speaks of those of its own group, and of those before it. */
 function checkTypes({ module }: ModuleContext): void {
   const section = module.sections.find(({ id }) => id === SECTION.type)?.content.start ?? 0;
+  let end = 0;
   for (const [index, { parameters, results }] of module.types.entries()) {
+    if (index === end) end = endOfGroup(module.typeGroups, index);
     for (const type of [...parameters, ...results]) {
       const named = isRef(type) ? typeIndexOf(heapOf(type)) : undefined;
-      if (named !== undefined && named > index) invalid('unknown type', section, String(named));
+      if (named !== undefined && named >= end) invalid('unknown type', section, String(named));
     }
   }
 }

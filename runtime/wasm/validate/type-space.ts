@@ -1,4 +1,5 @@
 import { invalid } from '../module-error.ts';
+import { TypeNumbers } from '../type-numbers.ts';
 import {
   EXN,
   EXTERN,
@@ -11,7 +12,6 @@ import {
   NOEXN,
   NOEXTERN,
   NOFUNC,
-  refType,
   typeIndexOf,
   type ValueType,
 } from '../types.ts';
@@ -28,17 +28,10 @@ export class TypeSpace {
   /** By index: the first index of the same structure. */
   readonly #canonical: readonly number[];
 
-  constructor(types: readonly FunctionType[]) {
+  /** @param groups of each type, the index of the first of its recursive group */
+  constructor(types: readonly FunctionType[], groups: readonly number[]) {
     this.types = types;
-    const byKey = new Map<string, number>();
-    const canonical: number[] = [];
-    for (const [index, type] of types.entries()) {
-      const key = structureOf(type, index, canonical);
-      const first = byKey.get(key) ?? index;
-      byKey.set(key, first);
-      canonical.push(first);
-    }
-    this.#canonical = canonical;
+    this.#canonical = new TypeNumbers((_, index) => index).number(types, groups);
   }
 
   /** The index that stands for all types of the same structure. */
@@ -70,17 +63,4 @@ export class TypeSpace {
     if (heap === NOFUNC) return expected === FUNC || expectedIndex !== undefined;
     return (heap === NOEXTERN && expected === EXTERN) || (heap === NOEXN && expected === EXN);
   }
-}
-
-/** A text that is the same for types of the same structure. A type may speak of itself. */
-function structureOf({ parameters, results }: FunctionType, own: number, canonical: readonly number[]): string {
-  const parts = [parameters, results].map((types) => types.map((type) => partOf(type, own, canonical)).join(' '));
-  return parts.join('->');
-}
-
-function partOf(type: ValueType, own: number, canonical: readonly number[]): string {
-  const index = isRef(type) ? typeIndexOf(heapOf(type)) : undefined;
-  if (index === undefined) return String(type);
-  if (index === own) return isNullable(type) ? 'null self' : 'self';
-  return String(refType(isNullable(type), canonical[index] ?? index));
 }

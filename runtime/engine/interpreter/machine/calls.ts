@@ -5,7 +5,7 @@ import type { Operands } from './operands.ts';
 
 export const STACK_TRAP = 'call stack exhausted';
 const NULL_TRAP = 'dereferencing a null pointer';
-const SIGNATURE_TRAP = 'null function or function signature mismatch';
+const SIGNATURE_TRAP = 'function signature mismatch';
 const INDEX_TRAP = 'table index is out of bounds';
 
 /** A call's frame: what the core does for calls that it makes itself. */

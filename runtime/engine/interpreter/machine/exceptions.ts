@@ -20,7 +20,7 @@ export class UncaughtException extends GuestTrap {
     this.exception = exception;
   }
 }
-const NULL_TRAP = 'dereferencing a null pointer';
+const NULL_TRAP = 'rethrowing null value';
 
 function throwTag(machine: Machine, operands: Operands): void {
   const { store } = machine;

@@ -13,7 +13,9 @@ import type { Store } from './store.ts';
 import { MAX_TABLE_ELEMENTS, Table } from './table.ts';
 import { GuestTrap } from '../../engine.ts';
 import { lineLocatorOf, type LocateLines } from '../../v8/source-lines.ts';
+import { inStore } from './types.ts';
 import { readBits, writeBits } from './values.ts';
+import type { ValueType } from '../../../wasm/types.ts';
 import type { DataSegment, ElementSegment, Expression } from '../../../wasm/module.ts';
 
 /** A module's imports, each resolved: by kind, in the order of their index spaces. */
@@ -69,7 +71,7 @@ export class Instance implements Addresses, ConstantScope {
     this.#imports = imports;
     this.#locate = lineLocatorOf(module.bytes);
     this.id = store.instances.push(this) - 1;
-    this.#typeIds = store.types.register(module.types);
+    this.#typeIds = store.types.register(module.types, module.typeGroups);
     this.#firstRecord = this.#allocateFunctions();
     this.tags = [...imports.tags, ...module.tags.slice(imports.tags.length).map(({ type }) => this.#newTag(type))];
     this.memories = [...imports.memories, ...module.memories.slice(imports.memories.length).map(allocateMemory)];
@@ -135,6 +137,11 @@ export class Instance implements Addresses, ConstantScope {
 
   typeId(type: number): number {
     return this.#typeIds[type] ?? 0;
+  }
+
+  /** A value type as all modules of the store know it. */
+  inStore(type: ValueType): ValueType {
+    return inStore(type, this.#typeIds);
   }
 
   typeInstance(type: number): bigint {
@@ -281,7 +288,8 @@ export class Instance implements Addresses, ConstantScope {
       if (type.min > BigInt(MAX_TABLE_ELEMENTS)) {
         throw new WasmletError('InvalidArgument', `the module cannot be instantiated: a table of ${type.min} elements`);
       }
-      return new Table(this.store.state, type, init === undefined ? 0 : this.#element(init));
+      const shared = { ...type, element: this.inStore(type.element) };
+      return new Table(this.store.state, shared, init === undefined ? 0 : this.#element(init));
     });
   }
 

@@ -15,12 +15,14 @@ import { type ResolvedImports } from './instance.ts';
 import { type NativeMemory, PAGE } from './native.ts';
 import type { Store } from './store.ts';
 import type { Table } from './table.ts';
+import { inStore } from './types.ts';
 
 /** Something that a module imports or exports: in its store. */
 export type External =
   | { readonly kind: 'function'; readonly record: number }
   | { readonly kind: 'table'; readonly table: Table }
   | { readonly kind: 'memory'; readonly memory: NativeMemory; readonly type: MemoryType }
+  /** Types of values as the store has them (types.ts). */
   | { readonly kind: 'global'; readonly cell: number; readonly type: GlobalType }
   | { readonly kind: 'tag'; readonly tag: number };
 
@@ -43,11 +45,20 @@ export function exported(instance: Instance, { kind, index }: Export): External 
     case 'memory':
       return { kind, memory: required(instance.memories[index]), type: required(module.memories[index]).type };
     case 'global':
-      return { kind, cell: instance.global(index), type: required(module.globals[index]).type };
+      return {
+        kind,
+        cell: instance.global(index),
+        type: globalInStore(instance, required(module.globals[index]).type),
+      };
     case 'tag':
       return { kind, tag: instance.tag(index) };
   }
 }
+
+const globalInStore = (instance: Instance, { type, mutable }: GlobalType): GlobalType => ({
+  type: instance.inStore(type),
+  mutable,
+});
 
 /**
  * Finds all that a module imports (core specification, "Instantiation": external types must match).
@@ -58,7 +69,7 @@ export function resolveImports(
   module: Module,
   find: (module: string, name: string) => External | undefined,
 ): ResolvedImports {
-  const typeIds = store.types.register(module.types);
+  const typeIds = store.types.register(module.types, module.typeGroups);
   const found = {
     functions: [] as number[],
     tables: [] as Table[],
@@ -89,19 +100,22 @@ function matches(store: Store, module: Module, typeIds: readonly number[], index
       return typeIds[required(module.functions[index]).type] === store.typeIdOf(external.record);
     case 'tag':
       return typeIds[required(module.tags[index]).type] === store.tags[external.tag]?.typeId;
-    case 'table':
-      return tableMatches(external.table, required(module.tables[index]).type);
+    case 'table': {
+      const { element, ...limits } = required(module.tables[index]).type;
+      return tableMatches(external.table, { ...limits, element: inStore(element, typeIds) });
+    }
     case 'memory':
       return memoryMatches(external, required(module.memories[index]).type);
     case 'global': {
-      const { type, mutable } = required(module.globals[index]).type;
+      const { type: wanted, mutable } = required(module.globals[index]).type;
+      const type = inStore(wanted, typeIds);
       if (mutable !== external.type.mutable) return false;
       return type === external.type.type || (!mutable && isSubtype(external.type.type, type));
     }
   }
 }
 
-/** Of references, as far as it needs no knowledge of a module's types. */
+/** Of references, with their types as the store has them. */
 function isSubtype(type: ValueType, wanted: ValueType): boolean {
   if (!isRef(type) || !isRef(wanted) || (isNullable(type) && !isNullable(wanted))) return false;
   if (heapOf(type) === heapOf(wanted)) return true;

@@ -1,16 +1,26 @@
-import { type FunctionType, isNullable, heapOf, isRef, typeIndexOf, type ValueType } from '../../../wasm/types.ts';
+import { TypeNumbers } from '../../../wasm/type-numbers.ts';
+import {
+  type FunctionType,
+  heapOf,
+  isNullable,
+  isRef,
+  refType,
+  typeIndexOf,
+  type ValueType,
+} from '../../../wasm/types.ts';
 
 /** Function types of all modules of a store: the same type has the same number, so that a call compares numbers. */
 export class TypeIds {
-  readonly #ids = new Map<string, number>();
   /** By number; 0 is none. */
   readonly #types: (FunctionType | undefined)[] = [undefined];
+  readonly #numbers = new TypeNumbers((type) => this.#types.push(type) - 1);
 
-  /** The numbers of a module's types, by index. */
-  register(types: readonly FunctionType[]): number[] {
-    const ids: number[] = [];
-    for (const [index, type] of types.entries()) ids.push(this.#register(type, index, ids));
-    return ids;
+  /**
+   * The numbers of a module's types, by index.
+   * @param groups of each type, the index of the first of its recursive group
+   */
+  register(types: readonly FunctionType[], groups: readonly number[] = [...types.keys()]): number[] {
+    return this.#numbers.number(types, groups);
   }
 
   get(id: number): FunctionType {
@@ -18,18 +28,10 @@ export class TypeIds {
     if (type === undefined) throw new RangeError(`there is no function type ${id}`);
     return type;
   }
+}
 
-  #register({ parameters, results }: FunctionType, own: number, earlier: readonly number[]): number {
-    const name = (type: ValueType): string => {
-      const index = isRef(type) ? typeIndexOf(heapOf(type)) : undefined;
-      if (index === undefined) return type.toString(16);
-      return `${isNullable(type) ? 'null' : 'ref'}${index === own ? 'self' : (earlier[index] ?? '?')}`;
-    };
-    const key = `${parameters.map(name).join(' ')} -> ${results.map(name).join(' ')}`;
-    const known = this.#ids.get(key);
-    if (known !== undefined) return known;
-    this.#types.push({ parameters, results });
-    this.#ids.set(key, this.#types.length - 1);
-    return this.#types.length - 1;
-  }
+/** A value type of a module as all modules of a store know it: defined types by their numbers. */
+export function inStore(type: ValueType, ids: readonly number[]): ValueType {
+  const index = isRef(type) ? typeIndexOf(heapOf(type)) : undefined;
+  return index === undefined ? type : refType(isNullable(type), ids[index] ?? index);
 }
