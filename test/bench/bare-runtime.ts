@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { configSchema } from '../../agent/config/schema.ts';
 import { silentLogger } from '../../base/log.ts';
-import { connectRuntime, type Mount, type RuntimeService } from '../../runtime/service.ts';
+import {
+  connectRuntime,
+  type LinuxContainerResources,
+  type Mount,
+  type RuntimeService,
+} from '../../runtime/service.ts';
 import { buildGuest, type GuestName } from '../support/guests.ts';
 
 /** When the parts of one run came to pass, in milliseconds from its begin. */
@@ -78,6 +83,29 @@ export class BareRuntime implements AsyncDisposable {
     return async () => {
       for (const sandbox of sandboxes) await this.#service.removePodSandbox(sandbox);
     };
+  }
+
+  /** Starts a container in a shared host, in a pod sandbox of its own, which is removed when it is disposed of. */
+  async start(
+    guest: GuestName,
+    args: readonly string[],
+    resources: LinuxContainerResources,
+  ): Promise<AsyncDisposable & { readonly id: string; readonly logPath: string }> {
+    const module = await buildGuest(guest);
+    const uid = randomUUID();
+    const logDirectory = join(this.#folder, 'logs', uid);
+    const sandbox = await this.#service.runPodSandbox(sandboxConfig(uid, logDirectory), 'wasm-shared');
+    const config = { ...containerConfig(guest, module, args), resources };
+    const id = await this.#service.createContainer(sandbox, config);
+    await this.#service.startContainer(id);
+    const remove = () => this.#service.removePodSandbox(sandbox);
+    return { id, logPath: join(logDirectory, LOG_PATH), [Symbol.asyncDispose]: remove };
+  }
+
+  /** CPU time of a container. */
+  async cpuSeconds(id: string): Promise<number> {
+    const [stats] = await this.#service.listContainerStats({ id });
+    return (stats?.cpuUsageCoreNanoSeconds ?? NaN) / 1e9;
   }
 
   /** Runs a container in a pod sandbox of its own to its end, and removes both. */

@@ -21,6 +21,13 @@ export const FIGURES = {
   'containerStart.own.p50Ms': less('ms', 'a container run to completion by the runtime, a host of its own, no API', 40),
   'containerStart.shared.p50Ms': less('ms', 'a container run to completion in a host that others share, no API', 25),
   'memory.shared.kbPerPod': less('KiB', 'what MemAvailable loses per sleeping container in shared hosts, no API', 200),
+  'sharedCpu.shareError': less(
+    '%',
+    'two guests of one shared host that compute, over 10 s: how far their CPU is from the ratio of their requests',
+    10,
+  ),
+  'sharedCpu.ofLimit': less('x', 'the same with a third that has a limit: its CPU by that', 1.02),
+  'sharedCpu.lateP99Ms': less('ms', 'how late a line of a fourth is that prints every 20 ms'),
   'density.pods': more('pods', 'sleeping pods of wasm-shared that run on one node, with a real API server', 2000),
   'preemption.geomean': less(
     'x',

@@ -18,6 +18,7 @@ import { logsRead } from './logs-read.ts';
 import { logsWrite } from './logs-write.ts';
 import { memory } from './memory.ts';
 import { preemption } from './preemption.ts';
+import { sharedCpu } from './shared-cpu.ts';
 import { sharedMemory } from './shared-memory.ts';
 import { sharedStart } from './shared-start.ts';
 import { Stage } from './stage.ts';
@@ -31,6 +32,7 @@ const ALL: readonly Benchmark[] = [
   startLatency,
   sharedStart,
   sharedMemory,
+  sharedCpu,
   preemption,
   wasiCalls,
   compute,
