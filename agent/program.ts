@@ -3,6 +3,7 @@ import { COMPLETION_HELP, completionScript, SHELLS, type Shell } from './command
 import { configCommand } from './commands/config.ts';
 import { addImageCommands } from './commands/image-commands.ts';
 import { addNodeCommands } from './commands/node-commands.ts';
+import { addRunCommand } from './commands/run-command.ts';
 import { addUpCommand } from './commands/up.ts';
 import { versionCommand } from './commands/version.ts';
 import { loadConfig } from './config/load.ts';
@@ -66,7 +67,7 @@ export function program(exitWith: (code: number) => void): Command {
   const root = new Command('wasmlet')
     .description('A Kubernetes node agent for WebAssembly: runs pods whose images are Wasm modules.')
     .exitOverride()
-    // What follows the command of exec is that command's.
+    // What follows the command of exec or run is that command's.
     .enablePositionalOptions()
     .showHelpAfterError('(see wasmlet --help)')
     .helpCommand(false)
@@ -112,6 +113,7 @@ export function program(exitWith: (code: number) => void): Command {
     configOf: (command) => configOf(command, options),
     exitWith,
   });
+  addRunCommand(root, { withConfig: withSome, configOf: (command) => configOf(command, options), exitWith });
   addImageCommands(root, { withConfig: withSome, configOf: (command) => configOf(command, options) });
   root
     .command('completion')

@@ -13,6 +13,7 @@ import { stopSignalNumber } from '../stop-signal.ts';
 import { findExecutable } from './executable.ts';
 import { asHost, takeIdentity } from './guest-identity.ts';
 import type { ContainerExit } from './exit-record.ts';
+import { inheritedInput } from './inherited-input.ts';
 import type { GuestStart } from './protocol.ts';
 import { processSignals, stoppedBy } from './process-signals.ts';
 import { terminalOutput } from './terminal.ts';
@@ -71,6 +72,11 @@ const NO_INPUT: InputSource = { read: () => new Uint8Array(0) };
 /** Nobody has attached to it, so nothing comes and it does not end. */
 const OPEN_INPUT: InputSource = { read: () => new Promise(() => undefined) };
 
+function inputOf({ stdin, inheritsStdin }: GuestStart): InputSource {
+  if (inheritsStdin === true) return inheritedInput();
+  return stdin === true ? OPEN_INPUT : NO_INPUT;
+}
+
 /** A guest that is ready to run. */
 export interface LoadedGuest extends Disposable {
   readonly guest: Guest;
@@ -105,7 +111,7 @@ function contextOf(
       hostPath,
       readonly,
     })),
-    stdin: start.stdin === true ? OPEN_INPUT : NO_INPUT,
+    stdin: inputOf(start),
     stdout,
     stderr,
     tty: start.tty,

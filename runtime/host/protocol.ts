@@ -37,6 +37,8 @@ export interface GuestStart {
   readonly tty: boolean;
   /** Whether its input stays open: it has none as long as nobody is attached. Without a word of it, it ends at once. */
   readonly stdin?: boolean;
+  /** Whether its input is what the host has inherited as its own descriptor 0. */
+  readonly inheritsStdin?: boolean;
   /** Who the guest is; without it, root. */
   readonly identity?: WasiIdentity;
   readonly hostname?: string;

@@ -139,6 +139,8 @@ export interface HostPlace {
   readonly netns?: string | undefined;
   /** What its container may reach, where the confinement has to know it. */
   readonly reach?: Reach | undefined;
+  /** Whether it reads what this process would from its descriptor 0. Default: it has none to read. */
+  readonly stdin?: 'inherit' | 'ignore';
 }
 
 /** A host that this supervisor has started: it waits on it and so knows how it ends. */
@@ -170,7 +172,7 @@ export class ChildHost implements Host {
    * guest.
    * @throws WasmletError Unavailable when the process cannot be started
    */
-  static spawn({ confinement, runDirectory, netns, reach }: HostPlace): ChildHost {
+  static spawn({ confinement, runDirectory, netns, reach, stdin = 'ignore' }: HostPlace): ChildHost {
     const id = randomBytes(8).toString('hex');
     const socketPath = hostSocketPath(runDirectory, id);
     const errorPath = pooledErrorPath(runDirectory, id);
@@ -184,7 +186,7 @@ export class ChildHost implements Host {
         detached: true,
         env: process.env['TZ'] === undefined ? {} : { TZ: process.env['TZ'] },
         // From SUPERVISOR_FD and LIFE_FD on.
-        stdio: ['ignore', 'ignore', stderr, 'pipe', life.fd, ...launched.descriptors],
+        stdio: [stdin, 'ignore', stderr, 'pipe', life.fd, ...launched.descriptors],
       });
       child.on('error', () => undefined);
       if (child.pid === undefined) throw new WasmletError('Unavailable', 'a host process could not be started');
