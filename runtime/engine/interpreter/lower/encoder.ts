@@ -41,7 +41,7 @@ export class Encoder {
   /** Where the last instruction names its result, as long as nothing can come between it and what is next. */
   #result = -1;
   /** The last instruction, as long as it can be joined with the next. */
-  #last: { readonly name: string; readonly start: number } | undefined;
+  #last: { readonly name: string; readonly start: number; readonly result: number } | undefined;
   readonly #relocations: number[] = [];
   /** Operands that say how much of the function is left: their place, and the position behind the instruction. */
   readonly #positions: { readonly at: number; readonly position: number }[] = [];
@@ -69,13 +69,13 @@ export class Encoder {
     this.#view.setUint16(start, code, true);
     this.#note(start);
     this.#put(this.#instructions.operations[code] as Operation, operands);
-    this.#last = { name, start };
+    this.#last = { name, start, result: this.#result };
   }
 
   /** Makes the last instruction do the work of this one, too. @returns whether there is one that does that of both */
   #join(name: string, operands: readonly Immediate[]): boolean {
     if (this.#last === undefined) return false;
-    const result = this.#result < 0 ? undefined : this.#view.getUint16(this.#result, true);
+    const result = this.#last.result < 0 ? undefined : this.#view.getUint16(this.#last.result, true);
     for (const { code, second, takes } of this.#instructions.pairs(this.#last.name, name)) {
       if (takes !== undefined && operands[takes] !== result) continue;
       this.#view.setUint16(this.#last.start, code, true);
