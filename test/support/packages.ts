@@ -15,15 +15,19 @@ export interface PythonPackage {
   /** SHA-256 of each wheel that may be taken: one for each kind of machine. */
   readonly sha256: readonly string[];
   readonly size: string;
+  /** What it needs beside it. */
+  readonly needs?: readonly Omit<PythonPackage, 'size' | 'needs'>[];
 }
 
 /**
  * The folder that a package for Python is installed in, by the index that pip is set up with. It is for PYTHONPATH.
  * @throws WasmletError without Python, pip or index, or when the package is not the one that is pinned
  */
-export async function pythonPackage({ name, version, sha256, size }: PythonPackage): Promise<string> {
+export async function pythonPackage({ name, version, sha256, size, needs = [] }: PythonPackage): Promise<string> {
   const { stdout: python } = await runOrThrow('python3', ['--version']);
-  const lock = [`${name}==${version}`, ...sha256.map((hash) => `--hash=sha256:${hash}`)].join(' ');
+  const lock = [{ name, version, sha256 }, ...needs]
+    .map((item) => [`${item.name}==${item.version}`, ...item.sha256.map((hash) => `--hash=sha256:${hash}`)].join(' '))
+    .join('\n');
   const folder = await cached({
     path: `tools/${name}-${keyOf([lock, python])}`,
     build: (into) =>
