@@ -120,6 +120,15 @@ export class Cgroups {
     }
   }
 
+  /** Names of the groups right beneath a group. */
+  async below(path: string): Promise<string[]> {
+    const folders = this.#layout
+      .folders(path)
+      .map((folder) => readdir(folder, { withFileTypes: true }).catch(() => []));
+    const groups = (await Promise.all(folders)).flat().filter((entry) => entry.isDirectory());
+    return [...new Set(groups.map(({ name }) => name))];
+  }
+
   async #removeGroup(path: string): Promise<boolean> {
     const removed = await Promise.all(this.#layout.folders(path).map((folder) => removeFolder(folder)));
     return removed.every((done) => done);

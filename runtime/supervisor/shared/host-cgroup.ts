@@ -6,6 +6,32 @@ import type { Cgroups } from '../../sandbox/cgroup.ts';
 
 /** The folder of the kubelet's layout that the groups of all pods are in. */
 const PODS = 'kubepods';
+const PREFIX = 'shared-';
+const ENTER_ATTEMPTS = 3;
+
+/** The group that those of shared hosts are in. */
+function above(cgroupParent: string): string {
+  const steps = cgroupParent.split('/');
+  const top = steps.slice(0, steps.indexOf(PODS) + 1).join('/');
+  return top === '' ? posix.dirname(cgroupParent) : top;
+}
+
+/**
+ * Removes groups of hosts that are gone and that no record tells of: they had no containers any more when they died
+ * together with their supervisor.
+ * @param cgroupParent the group of any pod
+ * @param isKnown whether a host of this id may be there; one that has a process keeps its group in any case
+ */
+export async function removeStrayGroups(
+  cgroups: Cgroups,
+  cgroupParent: string,
+  isKnown: (id: string) => boolean,
+): Promise<void> {
+  const top = above(cgroupParent);
+  for (const name of await cgroups.below(top)) {
+    if (name.startsWith(PREFIX) && !isKnown(name.slice(PREFIX.length))) await cgroups.remove(`${top}/${name}`);
+  }
+}
 
 /**
  * The control group of a shared host: it has the CPU shares of all of its guests together, so that beside the hosts of
@@ -29,9 +55,7 @@ export class HostCgroup {
     this.#cgroups = parts.cgroups;
     this.#logger = parts.logger;
     this.#identity = host.identity;
-    const steps = cgroupParent.split('/');
-    const top = steps.slice(0, steps.indexOf(PODS) + 1).join('/');
-    this.#path = `${top === '' ? posix.dirname(cgroupParent) : top}/shared-${host.id}`;
+    this.#path = `${above(cgroupParent)}/${PREFIX}${host.id}`;
   }
 
   /** Gives the host these cpu.shares. Resolves when it has them, or cannot have them: it runs all the same. */
@@ -39,10 +63,21 @@ export class HostCgroup {
     if (cpuShares === this.#shares) return;
     this.#shares = cpuShares;
     await this.#then(async () => {
-      const none = { cpuPeriod: 0, cpuQuota: 0, memoryLimitInBytes: 0, pidsLimit: 0 };
+      for (let attempt = 1; !(await this.#enter(cpuShares, attempt === ENTER_ATTEMPTS)); attempt++);
+    });
+  }
+
+  /** @returns false when somebody took the group for a stray one before its first process was in it */
+  async #enter(cpuShares: number, isLast: boolean): Promise<boolean> {
+    const none = { cpuPeriod: 0, cpuQuota: 0, memoryLimitInBytes: 0, pidsLimit: 0 };
+    try {
       await this.#cgroups.make(this.#path, { ...none, cpuShares });
       await this.#cgroups.add(this.#path, this.#identity.pid);
-    });
+      return true;
+    } catch (error) {
+      if (isLast) throw error;
+      return false;
+    }
   }
 
   /** The host is gone. */

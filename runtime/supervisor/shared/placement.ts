@@ -9,7 +9,7 @@ import { removeHostFiles } from '../pool.ts';
 import type { StateRecord } from '../records.ts';
 import type { SharedGuest } from './guest.ts';
 import { descriptorsPerGuest, raiseDescriptorLimit } from './descriptors.ts';
-import { HostCgroup } from './host-cgroup.ts';
+import { HostCgroup, removeStrayGroups } from './host-cgroup.ts';
 import { SharedHost } from './host.ts';
 import type { Shard } from './host.ts';
 
@@ -136,14 +136,23 @@ export class SharedHosts {
     this.#hosts.add(host);
     if (cgroups && cgroupParent !== undefined) {
       this.#cgroupOf.set(host, new HostCgroup({ ...this.#options, cgroups }, host, cgroupParent));
+      void this.#removeStrays(cgroupParent);
     }
     void host.ended.then(() => {
       this.#hosts.delete(host);
       void this.#cgroupOf.get(host)?.release();
+      void this.#removeStrays(cgroupParent);
       // Its containers have read its last words by now, or will not.
       setTimeout(() => removeHostFiles(this.#options.runDirectory, host.id), IDLE_MS).unref();
     });
     return host;
+  }
+
+  /** What those have left that died with an earlier supervisor. */
+  async #removeStrays(cgroupParent: string | undefined): Promise<void> {
+    const { cgroups } = this.#options;
+    if (!cgroups || cgroupParent === undefined) return;
+    await removeStrayGroups(cgroups, cgroupParent, (known) => [...this.#hosts].some(({ id }) => id === known));
   }
 
   #releaseWhenIdle(host: SharedHost): void {
