@@ -1,7 +1,7 @@
 import { messageOf } from '../../base/errors.ts';
 import type { Benchmark } from './benchmark.ts';
-import { memoryAvailable } from './processes.ts';
-import { isRunning } from './stage.ts';
+import { anonymousMemory, cpuSeconds, memoryAvailable, processesOf } from './processes.ts';
+import { isRunning, type Stage } from './stage.ts';
 
 /** How many are wanted; the environment may ask for others, as the machine allows. */
 const PODS = Number(process.env['WASMLET_BENCH_PODS'] ?? 2000);
@@ -41,6 +41,7 @@ export const density: Benchmark = {
       if (running.size % 500 < AT_ONCE) {
         const [taken, seconds] = [before - (await memoryAvailable()), (performance.now() - began) / 1000];
         report(`${running.size} pods run after ${seconds.toFixed(0)} s; all in all they took ${taken.toFixed(0)} MiB`);
+        report(await shares(stage));
       }
       const [failure] = failures;
       if (failure?.status === 'rejected') {
@@ -55,5 +56,20 @@ export const density: Benchmark = {
     return [{ name: 'density.pods', value }];
   },
 };
+
+/** What the node's processes have taken so far. */
+async function shares({ agent }: Stage): Promise<string> {
+  const supervisor = await agent.supervisorPid();
+  const hosts = (await processesOf(agent)).filter((pid) => pid !== agent.pid && pid !== supervisor);
+  const of = { agent: [agent.pid], supervisor: [supervisor], hosts };
+  const shown = Object.entries(of).map(async ([name, pids]) => {
+    const [seconds, mebibytes] = [await sumOf(pids, cpuSeconds), await sumOf(pids, anonymousMemory)];
+    return `${name} (${pids.length}) ${seconds.toFixed(0)} s of CPU, ${mebibytes.toFixed(0)} MiB`;
+  });
+  return (await Promise.all(shown)).join('; ');
+}
+
+const sumOf = async (pids: readonly number[], read: (pid: number) => Promise<number>): Promise<number> =>
+  (await Promise.all(pids.map(read))).reduce((sum, value) => sum + value, 0);
 
 const SHARED = { runtimeClassName: 'wasm-shared', automountServiceAccountToken: false, enableServiceLinks: false };

@@ -9,6 +9,11 @@ export async function cpuSeconds(pid: number): Promise<number> {
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / CLOCK_TICKS_PER_SECOND;
 }
 
+/** Memory of a process that no other one shares and no file stands behind, in MiB; 0 when it is gone. */
+export async function anonymousMemory(pid: number): Promise<number> {
+  return kilobytes(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''), 'RssAnon') / 1024;
+}
+
 /** The fields of /proc/PID/stat behind the name, which stands in parentheses and may hold anything. */
 async function statFields(pid: number): Promise<string[]> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
