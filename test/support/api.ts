@@ -59,10 +59,16 @@ export async function createApi(
     { body, contentType = 'application/json' }: { body?: object | undefined; contentType?: string | undefined } = {},
   ): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
-      const headers = { accept: 'application/json', ...(body ? { 'content-type': contentType } : {}) };
-      request(`${server}${path}`, { ...options, method, headers, signal }, resolve)
+      const content = body === undefined ? '' : JSON.stringify(body);
+      // DELETE has a length or no body: Node does not send one in chunks.
+      const about = body ? { 'content-type': contentType, 'content-length': Buffer.byteLength(content) } : {};
+      request(
+        `${server}${path}`,
+        { ...options, method, headers: { accept: 'application/json', ...about }, signal },
+        resolve,
+      )
         .on('error', reject)
-        .end(body === undefined ? undefined : JSON.stringify(body));
+        .end(content);
     });
   async function* watch<T extends KubeObject>(
     path: string,

@@ -141,8 +141,7 @@ export const field = {
   notSupported: (path: string, value: unknown, supported: readonly string[]): Cause => ({
     reason: 'FieldValueNotSupported',
     field: path,
-    message: `Unsupported value: ${valueText(value)}: supported values: ${[...supported]
-      .sort()
+    message: `Unsupported value: ${valueText(value)}: supported values: ${supported
       .map((item) => JSON.stringify(item))
       .join(', ')}`,
   }),

@@ -88,18 +88,13 @@ export function podTarget(registry: Registry, info: RequestInfo, query: URLSearc
   const path = ['log', 'exec', 'attach'].includes(subresource)
     ? `${subresource === 'log' ? 'containerLogs' : subresource}/${namespace}/${name}/${containerOf(pod, query.get('container') ?? '')}`
     : `portForward/${namespace}/${name}`;
-  if (node === undefined || node === '') throw notAssigned(pod, subresource);
+  if (node === undefined || node === '') throw notAssigned(name);
   const passed =
     subresource === 'log' ? without(query, 'container') : subresource === 'portforward' ? query : streamQuery(query);
   return nodeTarget(registry, node, withQuery(`/${path}`, passed));
 }
 
-function notAssigned({ metadata }: Pod, subresource: string): StatusError {
-  const name = metadata?.name ?? '';
-  return subresource === 'log'
-    ? badRequest(`pod ${name} does not have a host assigned`)
-    : conflict(pods, name, `pod ${name} does not have a host assigned`);
-}
+const notAssigned = (name: string): StatusError => conflict(pods, name, `pod ${name} does not have a host assigned`);
 
 function without(query: URLSearchParams, key: string): URLSearchParams {
   const copy = new URLSearchParams(query);

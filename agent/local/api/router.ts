@@ -137,6 +137,10 @@ async function answerSubresource(
   exchange: Exchange,
 ): Promise<void> {
   const { registry, proxy } = context;
+  if (info.subresource === 'log' && isUnassigned(registry, resource, info)) {
+    sendText(exchange.response, 200, '');
+    return;
+  }
   const target = proxyTarget(context, info, exchange);
   if (target) {
     await proxy.forward(target, exchange);
@@ -164,6 +168,12 @@ async function answerSubresource(
     default:
       throw methodNotSupported(resource, verbOf(exchange, info));
   }
+}
+
+/** A pod that is on no node yet has no log, and that is no error. */
+function isUnassigned(registry: Registry, resource: Resource, { namespace, name }: RequestInfo): boolean {
+  const { nodeName = '' } = (registry.get({ resource, namespace, name })['spec'] ?? {}) as { nodeName?: string };
+  return nodeName === '';
 }
 
 /** Where a request goes on that is not answered here. @throws StatusError */

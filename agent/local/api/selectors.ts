@@ -1,5 +1,5 @@
 import type { ApiObject } from '../storage/object.ts';
-import { badRequest } from './errors.ts';
+import { badRequest, type StatusError } from './errors.ts';
 
 export type Predicate = (object: ApiObject) => boolean;
 
@@ -85,10 +85,17 @@ export function fieldSelector(text: string, fields: SelectableFields): Predicate
       if (!parsed) throw badRequest(`invalid selector: '${text}'; can't understand '${part}'`);
       const [, name = '', operator, value] = parsed;
       const read = Object.hasOwn(known, name) ? known[name] : undefined;
-      if (!read) throw badRequest(`field label not supported: ${name}`);
+      if (!read) throw unknownField(name, fields);
       return operator === '!=' ? (object) => read(object) !== value : (object) => read(object) === value;
     });
   return tests.length === 0 ? EVERYTHING : (object) => tests.every((matches) => matches(object));
+}
+
+/** Kinds with fields of their own say it in other words than those that have none. */
+function unknownField(name: string, fields: SelectableFields): StatusError {
+  if (Object.keys(fields).length > 0) return badRequest(`field label not supported: ${name}`);
+  const known = Object.keys(METADATA).map((key) => JSON.stringify(key));
+  return badRequest(`${JSON.stringify(name)} is not a known field selector: only ${known.join(', ')}`);
 }
 
 /** Both. */

@@ -99,30 +99,29 @@ export async function patchOf(exchange: Exchange, resource: Resource): Promise<(
   if (type.startsWith('application/apply-patch')) throw notHere('server-side apply');
   const body = await readJson(exchange);
   const apply = patchFunction(type, body, resource);
+  const isStrategic = type.includes('strategic');
   return (current) => {
     const result = apply(current);
     if (!isObject(result)) throw badRequest('the patch leaves no object');
-    const refuse = (problems: string) =>
-      new StatusError(
-        422,
-        'Invalid',
-        ` "" is invalid: patch: Invalid value: ${JSON.stringify(goText(body))}: ${problems}`,
-        {
-          causes: [
-            {
-              reason: 'FieldValueInvalid',
-              field: 'patch',
-              message: `Invalid value: ${JSON.stringify(goText(body))}: ${problems}`,
-            },
-          ],
-        },
-      );
     const { kind, apiVersion } = result;
     if (kind !== resource.kind || apiVersion !== apiVersionOf(resource)) {
       throw badRequest(`the patch makes it another kind: ${String(kind)} in version ${String(apiVersion)}`);
     }
-    return decodeObject(exchange, resource, result, refuse);
+    const refuse = (why: string) => invalidPatch(isStrategic ? goText(body) : JSON.stringify(result), why);
+    try {
+      return decodeObject(exchange, resource, result, refuse);
+    } catch (error) {
+      if (!(error instanceof StatusError) || error.code !== 400) throw error;
+      throw refuse(error.message.replace(/^.*? cannot be handled as a \S+: /, ''));
+    }
   };
+}
+
+/** A patch whose result is no object of the kind. */
+function invalidPatch(text: string, why: string): StatusError {
+  const message = `Invalid value: ${JSON.stringify(text)}: ${why}`;
+  const causes = [{ reason: 'FieldValueInvalid', field: 'patch', message }];
+  return new StatusError(422, 'Invalid', ` "" is invalid: patch: ${message}`, { causes });
 }
 
 function patchFunction(type: string, body: unknown, resource: Resource): (current: ApiObject) => unknown {
@@ -200,11 +199,15 @@ export async function removeCollection(
   const options = await deleteOptions(exchange);
   const { objects, metadata } = pageOf(registry, resource, info, withoutLimit(exchange.query));
   const items: ApiObject[] = [];
-  for (const [index, { metadata: own }] of objects.entries()) {
-    const place = { resource, namespace: own.namespace ?? '', name: own.name ?? '' };
-    if (registry.find(place)) items.push(registry.delete(place, options).object);
-    // Others have their turn: a collection may be large, and each deletion waits for the disk.
-    if (index % PAGE === PAGE - 1) await new Promise(setImmediate);
+  for (let first = 0; first < objects.length; first += PAGE) {
+    registry.store.batch(() => {
+      for (const { metadata: own } of objects.slice(first, first + PAGE)) {
+        const place = { resource, namespace: own.namespace ?? '', name: own.name ?? '' };
+        if (registry.find(place)) items.push(registry.delete(place, options).object);
+      }
+    });
+    // Others have their turn: a collection may be large.
+    await new Promise(setImmediate);
   }
   sendJson(exchange, 200, { kind: `${resource.kind}List`, apiVersion: apiVersionOf(resource), metadata, items });
 }

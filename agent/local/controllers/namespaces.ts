@@ -59,7 +59,7 @@ export class NamespaceController implements Disposable {
     const namespace = this.#registry.find({ resource: namespaces, namespace: '', name });
     if (!namespace) return;
     try {
-      if (namespace.metadata.deletionTimestamp) this.#empty(namespace);
+      if (namespace.metadata.deletionTimestamp) this.#registry.store.batch(() => this.#empty(namespace));
       else this.#furnish(name);
     } catch (error) {
       this.#logger.error('a namespace could not be seen to', { namespace: name, error: messageOf(error) });

@@ -75,8 +75,8 @@ export class Registry {
     if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
     this.#checkNamespace(resource, object, namespace);
     stampNew(object, namespace);
-    this.#stored(resource).strategy.prepareForCreate?.(object);
     this.#prepare(resource, object);
+    this.#stored(resource).strategy.prepareForCreate?.(object);
     this.#admission(resource, object);
     this.#validate(resource, object, this.#stored(resource).strategy.validate?.(object) ?? []);
     const place: Place = { resource, namespace, name: object.metadata.name ?? '' };
@@ -136,9 +136,9 @@ export class Registry {
     keepMetadata(object, old);
     object.metadata.resourceVersion = old.metadata.resourceVersion ?? '';
     const { strategy } = this.#stored(resource);
+    this.#prepare(resource, object);
     if (kind === 'object') strategy.prepareForUpdate?.(object, old);
     if (kind === 'status') strategy.prepareForStatusUpdate?.(object, old);
-    this.#prepare(resource, object);
     this.#validate(resource, object, kind === 'object' ? this.#updateCauses(resource, object, old) : []);
     if (dryRun || isDeepStrictEqual(object, old)) return this.#show(resource, object);
     if (isOver(object)) {

@@ -99,9 +99,17 @@ class Decoder {
   }
 
   #scalar({ schema, name }: Resolved, value: unknown, path: readonly (string | number)[], owner: string): unknown {
+    if (schema.format === 'byte' && typeof value === 'string') return this.#bytes(value);
     const wanted = schema.type === 'integer' || schema.type === 'number' ? 'number' : schema.type;
     if (typeof value === wanted && (schema.type !== 'integer' || Number.isSafeInteger(value))) return value;
     throw this.#mismatch(value, path, owner, goType({ schema, name }));
+  }
+
+  /** Bytes, in Base64. */
+  #bytes(value: string): string {
+    const wrong = /[^A-Za-z0-9+/]/.exec(value.replace(/={0,2}$/, ''));
+    if (!wrong && value.length % 4 === 0) return value;
+    throw this.#cannotBeHandled(`illegal base64 data at input byte ${wrong?.index ?? value.length}`);
   }
 
   #quantity(value: unknown): string {

@@ -65,7 +65,8 @@ function messageName({ apiVersion, kind }: TypeMeta): string {
 function decodeMessage(name: string, bytes: Buffer, depth: number): Fields {
   if (depth > MAX_DEPTH) throw new RangeError('it is nested too deeply');
   const known = messages()[name] ?? {};
-  const { properties = {} } = schemaOf(name).schema;
+  // What is embedded itself has no schema, and embeds nothing further.
+  const { properties } = schemaOf(name).schema;
   const result: Fields = {};
   for (const field of wireFields(bytes)) {
     const [key, type] = known[field.number] ?? [];
@@ -79,7 +80,7 @@ function decodeMessage(name: string, bytes: Buffer, depth: number): Fields {
     } else {
       const value = decodeValue(type, field, depth);
       // What Go embeds is a message of its own here, and in JSON no level.
-      if (!Object.hasOwn(properties, key) && isMessage(type)) Object.assign(result, value);
+      if (properties && !Object.hasOwn(properties, key) && isMessage(type)) Object.assign(result, value);
       else result[key] = value;
     }
   }

@@ -53,6 +53,8 @@ export class Store implements Disposable {
   readonly #database: DatabaseSync;
   readonly #subscribers = new Set<Subscriber>();
   readonly #statements: Record<'get' | 'put' | 'remove' | 'append' | 'bump' | 'list' | 'listIn' | 'log', StatementSync>;
+  /** Changes of the transaction under way. */
+  readonly #untold: Change[] = [];
   #revision: number;
   #compacted: number;
 
@@ -107,21 +109,42 @@ export class Store implements Disposable {
     const { resource, namespace, name } = key;
     const body = JSON.stringify(stamped);
     const before = previous === undefined ? null : JSON.stringify(previous);
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
+    return this.batch(() => {
       if (type === 'DELETED') this.#statements.remove.run(resource, namespace, name);
       else this.#statements.put.run(resource, namespace, name, revision, body);
       this.#statements.append.run(revision, Date.now(), resource, namespace, name, type, body, before);
-      this.#statements.bump.run(revision);
+      this.#revision = revision;
+      this.#untold.push({ revision, key, type, object: stamped, previous });
+      return stamped;
+    });
+  }
+
+  /**
+   * Makes one transaction of all writes in a function, which wait for the disk together. When it throws, none was made;
+   * subscribers are told when all are.
+   */
+  batch<T>(run: () => T): T {
+    if (this.#isWriting()) return run();
+    const { revision } = this;
+    let result: T;
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      result = run();
+      this.#statements.bump.run(this.#revision);
       this.#database.exec('COMMIT');
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      // SQLite may have given the transaction up itself.
+      if (this.#isWriting()) this.#database.exec('ROLLBACK');
+      this.#revision = revision;
+      this.#untold.length = 0;
       throw error;
     }
-    this.#revision = revision;
-    const change: Change = { revision, key, type, object: stamped, previous };
-    for (const subscriber of this.#subscribers) subscriber(change);
-    return stamped;
+    for (const change of this.#untold.splice(0)) for (const subscriber of this.#subscribers) subscriber(change);
+    return result;
+  }
+
+  #isWriting(): boolean {
+    return this.#database.isTransaction;
   }
 
   /**

@@ -5,7 +5,7 @@ import type { Column } from '../resource.ts';
 
 /** What `kubectl get pods` shows (pkg/printers/internalversion/printers.go, printPod). */
 
-interface Summary {
+export interface Summary {
   readonly ready: number;
   readonly total: number;
   readonly reason: string;
@@ -104,7 +104,7 @@ const hasCondition = ({ status }: Pod, wanted: string): boolean =>
 
 const totalOf = ({ spec }: Pod): number => spec?.containers.length ?? 0;
 
-function summaryOf(pod: Pod): Summary {
+export function summaryOf(pod: Pod): Summary {
   const sidecars = sidecarsOf(pod);
   const { initContainerStatuses: initStatuses = [], containerStatuses: own = [] } = pod.status ?? {};
   const init = initReason(pod);
