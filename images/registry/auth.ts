@@ -11,6 +11,7 @@ export class Authenticator {
   readonly #transport: Transport;
   readonly #registry: URL;
   readonly #scope: string;
+  readonly #pushes: boolean;
   readonly #auth: RegistryAuth | undefined;
   readonly #plain: PlainHttp;
   #authorization: string | undefined;
@@ -27,6 +28,7 @@ export class Authenticator {
     this.#transport = options.transport;
     this.#registry = options.registry;
     this.#scope = `repository:${options.repository}:${options.actions ?? 'pull'}`;
+    this.#pushes = options.actions === 'pull,push';
     this.#auth = options.auth;
     this.#plain = options.plain;
   }
@@ -53,6 +55,18 @@ export class Authenticator {
     return this.#authorization !== undefined && this.#authorization !== before;
   }
 
+  /**
+   * What the token is to be good for. Who pushes asks for all of it each time, for its requests go side by side, and the
+   * token that one of them got is used by the next.
+   */
+  #scopes(challenge: Challenge): readonly string[] {
+    const asked = challenge.parameters['scope'];
+    if (!this.#pushes) return [asked ?? this.#scope];
+    const repository = this.#scope.replace(/:[^:]*$/, ':');
+    const others = (asked ?? '').split(' ').filter((scope) => scope !== '' && !scope.startsWith(repository));
+    return [this.#scope, ...others];
+  }
+
   #basic(): string | undefined {
     const { username, password } = this.#auth ?? {};
     if (username === undefined || password === undefined) return undefined;
@@ -63,14 +77,16 @@ export class Authenticator {
   async #fetchToken(challenge: Challenge, signal: AbortSignal): Promise<string> {
     const realm = this.#realm(challenge.parameters['realm'] ?? '');
     const service = challenge.parameters['service'];
-    const scope = challenge.parameters['scope'] ?? this.#scope;
     const identityToken = this.#auth?.identityToken;
-    const query = new URLSearchParams({ ...(service === undefined ? {} : { service }), scope });
+    const query = new URLSearchParams(service === undefined ? {} : { service });
+    const scopes = this.#scopes(challenge);
     if (identityToken !== undefined) {
+      query.set('scope', scopes.join(' '));
       query.set('grant_type', 'refresh_token');
       query.set('client_id', 'wasmlet');
       query.set('refresh_token', identityToken);
     } else {
+      for (const scope of scopes) query.append('scope', scope);
       for (const [key, value] of query) realm.searchParams.append(key, value);
     }
     // Built anew: nothing that was meant for the registry goes to the realm.

@@ -50,13 +50,18 @@ export class Repository {
         { ...what, url, ...(isOwn ? { authorization: this.#authenticator.authorization } : {}) },
         signal,
       );
-    const used = this.#authenticator.authorization;
-    const reply = await once();
+    let used = this.#authenticator.authorization;
+    let reply = await once();
+    if (reply.status === 401 && isOwn && this.#authenticator.authorization !== used) {
+      // Another request of the same moment has answered the challenge.
+      await this.#transport.drain(reply);
+      used = this.#authenticator.authorization;
+      reply = await once();
+    }
     if (reply.status !== 401 || reply.foreign || !isOwn) return reply;
     const body = await this.#transport.drain(reply);
-    // Another request of the same moment may have answered the challenge.
-    const isAnswered = this.#authenticator.authorization !== used;
-    if (isAnswered || (await this.#authenticator.answer(reply.headers['www-authenticate'], signal))) return once();
+    const isAnswered = await this.#authenticator.answer(reply.headers['www-authenticate'], signal);
+    if (isAnswered || this.#authenticator.authorization !== used) return once();
     throw unexpectedStatus(what.method, reply, body);
   }
 }

@@ -124,7 +124,17 @@ function requestOf(options: ForegroundOptions, directory: string): Omit<HostExec
   const { root, container, engine, hostname, dnsConfig, posixExtension, inheritsStdin } = options;
   const { metadata } = sandboxConfig(options);
   const owner = {
-    ...{ id: metadata.uid, metadata, logDirectory: root, directory: root, hostname, dnsConfig, engine, ready: true },
+    ...{
+      id: metadata.uid,
+      metadata,
+      logDirectory: root,
+      directory: root,
+      hostname,
+      dnsConfig,
+      engine,
+      ready: true,
+      annotations: {},
+    },
     ...{ isolation: 'process' as const, cgroupParent: undefined, netns: undefined },
   };
   const started = { config: container, owner, directory, logPath: join(root, 'log'), policy: { posixExtension } };

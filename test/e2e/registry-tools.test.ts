@@ -1,7 +1,7 @@
-import { copyFile, mkdtempDisposable, readFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ARTIFACT_FORMATS } from '../../images/artifact-formats.ts';
 import { startRegistry, type Registry } from '../cluster/registry.ts';
 import { runOrThrow } from '../support/command.ts';
@@ -128,6 +128,26 @@ describe('artifacts', { timeout: PATIENCE_MS }, () => {
     expect(await wasmlet('images', 'ls', ...node)).toMatch(/docker.io\/library\/demo +1 /);
     expect(await wasmlet('images', 'prune', ...node)).toContain('Removed 2 images');
   });
+
+  test.each(['basic', 'token'])(
+    'reach a registry with %s authentication, with what the Docker config has',
+    async (kind) => {
+      const auth = { username: 'writer', password: 'pass word' };
+      await using other = await startRegistry(kind === 'basic' ? { htpasswd: auth } : { token: auth });
+      const image = `${other.address}/private/hello:1`;
+      await expect(wasmlet('push', '-q', module, image)).rejects.toThrow(
+        /401 Unauthorized; log in with rights to push/,
+      );
+      const docker = join(folder, `docker-${kind}`);
+      await mkdir(docker);
+      const basic = Buffer.from(`${auth.username}:${auth.password}`).toString('base64');
+      await writeFile(join(docker, 'config.json'), JSON.stringify({ auths: { [other.address]: { auth: basic } } }));
+      vi.stubEnv('DOCKER_CONFIG', docker);
+      expect(await wasmlet('push', '-q', module, image)).toMatch(/@sha256:/);
+      expect(await wasmlet('run', image)).toMatch(/hello/i);
+      vi.unstubAllEnvs();
+    },
+  );
 
   test('go both ways with the oras SDK', async (context) => {
     const oras = await findOras();
