@@ -10,6 +10,7 @@ export default defineConfig({
             '{base,agent,images,runtime,wasi,build}/**/*.test.ts',
             'test/golden/trace/*.test.ts',
             'test/conformance/results.test.ts',
+            'test/charts/{chart,outside}.test.ts',
             'test/{docs,fuzz,spec}/*.test.ts',
           ],
           // What takes seconds takes minutes where much else runs.
@@ -21,6 +22,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: [
+            'test/charts/install.test.ts',
             'test/{cluster,corpus,e2e,examples,packaging,wasi}/**/*.test.ts',
             'test/workloads/standins/standins.test.ts',
             'test/golden/*.test.ts',

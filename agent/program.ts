@@ -1,4 +1,5 @@
 import { Argument, Command, Option } from 'commander';
+import { addClusterCommands } from './commands/cluster-commands.ts';
 import { COMPLETION_HELP, completionScript, SHELLS, type Shell } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
 import { addImageCommands } from './commands/image-commands.ts';
@@ -108,6 +109,10 @@ export function program(exitWith: (code: number) => void): Command {
     .action((_options, command: Command) => {
       versionCommand(command.opts<{ output: 'text' | 'json' }>().output);
     });
+  addClusterCommands(root, {
+    withConfig: (command) => withConfig(command, options),
+    configOf: (command) => configOf(command, options),
+  });
   addNodeCommands(root, {
     withConfig: (command, more = []) => withSome(command, [...RUNTIME_OPTIONS, ...more]),
     configOf: (command) => configOf(command, options),

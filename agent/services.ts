@@ -10,6 +10,7 @@ export const runtimeOptions = (config: Config, logger: Logger): ConnectRuntimeOp
   root: config.rootDir,
   socket: runtimeSocketOf(config),
   spawn: config.startRuntime,
+  launcher: config.runtimeLauncher,
   handlers: config.runtimeHandlers,
   defaultHandler: config.defaultRuntimeHandler,
   maxContainersPerHost: config.maxContainersPerHost,

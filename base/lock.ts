@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { WasmletError } from './errors.ts';
 import { writeFileAtomic } from './record.ts';
-import { identityOf, isAlive } from './process.ts';
+import { identityOf, isAlive, type ProcessIdentity } from './process.ts';
 
 const SUFFIX = '.lock';
 const ATTEMPTS = 8;
@@ -51,6 +51,17 @@ export async function lockFolder(directory: string, kind: LockHolder): Promise<F
     }
     await delay(randomInt(1, MAX_WAIT_MS));
   }
+}
+
+/** Who holds a folder's lock, if anybody alive does. Looks only. */
+export async function lockHolder(directory: string, kind: LockHolder): Promise<ProcessIdentity | undefined> {
+  const names = await readdir(directory).catch((): string[] => []);
+  for (const name of names) {
+    if (!name.startsWith(`${kind}-`) || !name.endsWith(SUFFIX)) continue;
+    const holder = holderSchema.safeParse(await readJson(join(directory, name))).data;
+    if (holder !== undefined && isAlive(holder)) return holder;
+  }
+  return undefined;
 }
 
 /** The pid of another living holder; removes what the dead have left. */

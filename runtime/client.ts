@@ -33,6 +33,8 @@ export interface ConnectRuntimeOptions {
   /** Leaves the supervisor configured as it is: for who only looks, or acts on what runs. Default false. */
   readonly keepConfiguration?: boolean;
   readonly logger: Logger;
+  /** Put before the command of a supervisor that is started: what starts it elsewhere than beside this process. */
+  readonly launcher?: readonly string[];
   /** File of the supervisor that is started; default: the one of this release. */
   readonly supervisor?: string;
 }

@@ -28,7 +28,7 @@ export async function startSupervisor(options: ConnectRuntimeOptions): Promise<R
   const folder = join(root, 'runtime');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const logPath = join(folder, 'supervisor.log');
-  const start = () => spawnDetached(supervisorArguments(options), root, logPath);
+  const start = () => spawnDetached(supervisorCommand(options), root, logPath);
   let child = start();
   logger.info('started a runtime supervisor', { socket, log: logPath });
   const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
@@ -57,6 +57,12 @@ function supervisorArguments(options: ConnectRuntimeOptions): string[] {
   ];
 }
 
+function supervisorCommand(options: ConnectRuntimeOptions): string[] {
+  // node:ffi says of itself that it is experimental.
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning'];
+  return [...(options.launcher ?? []), ...node, ...supervisorArguments(options)];
+}
+
 /** What a supervisor may know of its agent's environment: nothing that could be a secret. */
 const KEPT_VARIABLES = ['PATH', 'TZ', 'LANG', 'TMPDIR', 'ESBUILD_BINARY_PATH'];
 
@@ -65,12 +71,11 @@ interface StartedSupervisor {
   state: 'running' | 'gone' | 'failed';
 }
 
-function spawnDetached(args: string[], root: string, logPath: string): StartedSupervisor {
+function spawnDetached([program = '', ...args]: string[], root: string, logPath: string): StartedSupervisor {
   const result: StartedSupervisor = { state: 'running' };
   const log = openSync(logPath, 'a', 0o600);
   try {
-    // node:ffi says of itself that it is experimental.
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args], {
+    const child = spawn(program, args, {
       // Tells whose it is in /proc/PID/cwd, where several nodes share a machine.
       cwd: root,
       detached: true,

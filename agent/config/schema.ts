@@ -158,6 +158,12 @@ const options = z.strictObject({
 
   runtimeSocket: z.string().default('').describe('Socket of the runtime supervisor; empty: <rootDir>/runtime.sock'),
   startRuntime: z.boolean().default(true).describe('Start a supervisor where none answers'),
+  runtimeLauncher: z
+    .array(z.string())
+    .default([])
+    .describe(
+      "Program, with its arguments, that is given the supervisor's command line to run it elsewhere, for example outside of the agent's container (docs/install.md)",
+    ),
   runtimeHandlers: z
     .record(z.string(), handler)
     .default({

@@ -26,6 +26,8 @@ export interface TestAgentOptions {
   readonly command?: readonly string[];
   /** `cri` serves the runtime to a kubelet instead of being a node. */
   readonly subcommand?: 'agent' | 'cri';
+  /** Done before the first start, for what an agent finds in its folder. */
+  readonly prepare?: (agent: TestAgent) => Promise<void>;
   /** Environment of the agent beyond the test's own. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -71,6 +73,7 @@ export class TestAgent implements AsyncDisposable {
   /** Starts an agent; resolves once its process runs (wait for the Node's Ready condition for more). */
   static async start(options: TestAgentOptions): Promise<TestAgent> {
     const agent = new TestAgent(options, await mkdtemp(join(tmpdir(), 'wasmlet-')));
+    await options.prepare?.(agent);
     await agent.start();
     return agent;
   }
