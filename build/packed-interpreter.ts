@@ -22,12 +22,18 @@ export const packedInterpreter: Plugin = {
   setup: (host) => {
     host.onResolve({ filter: /\/interpreter\/engine\.ts$/ }, () => ({ path: 'interpreter', namespace: 'packed' }));
     host.onLoad({ filter: /.*/, namespace: 'packed' }, async () => ({
-      contents: loader(brotliCompressSync(await bundleApart(INTERPRETER)).toString('base64')),
+      contents: loader(brotliCompressSync(JSON.stringify(await packed())).toString('base64')),
       resolveDir: at('.'),
       loader: 'js',
     }));
   },
 };
+
+/** The interpreter; and what it shares with the host, for workers, which have no part in the host's. */
+async function packed(): Promise<{ source: string; shared: Record<string, string> }> {
+  const shared = SHARED.map(async (name) => [name, await bundleApart(at(name))] as const);
+  return { source: await bundleApart(INTERPRETER), shared: Object.fromEntries(await Promise.all(shared)) };
+}
 
 async function bundleApart(entry: string): Promise<string> {
   const { outputFiles } = await build({
@@ -39,6 +45,8 @@ async function bundleApart(entry: string): Promise<string> {
     write: false,
     legalComments: 'none',
     minify: true,
+    // Threads have another script here.
+    define: { 'import.meta.url': '"file:///"' },
     plugins: [sharedModules, prebuiltCore],
   });
   return outputFiles[0]?.text ?? '';
@@ -47,7 +55,8 @@ async function bundleApart(entry: string): Promise<string> {
 const sharedModules: Plugin = {
   name: 'shared-modules',
   setup: (bundle) => {
-    bundle.onResolve({ filter: /\/(errors|engine)\.ts$/ }, ({ path, resolveDir }) => {
+    bundle.onResolve({ filter: /\/(errors|engine)\.ts$/ }, ({ path, resolveDir, kind }) => {
+      if (kind === 'entry-point') return undefined;
       const found = fileURLToPath(new URL(path, `file://${resolveDir}/`));
       const shared = SHARED.find((name) => at(name) === found);
       return shared === undefined ? undefined : { path: shared, external: true };
@@ -76,7 +85,7 @@ ${SHARED.map((name, index) => `import * as shared${index} from './${name}';`).jo
 const shared = { ${SHARED.map((name, index) => `'${name}': shared${index}`).join(', ')} };
 const { brotliDecompressSync } = process.getBuiltinModule('node:zlib');
 const { compileFunction } = process.getBuiltinModule('node:vm');
-const source = brotliDecompressSync(Buffer.from('${packed}', 'base64')).toString();
+const { source, shared: sharedSources } = JSON.parse(brotliDecompressSync(Buffer.from('${packed}', 'base64')).toString());
 const module = { exports: {} };
 compileFunction(source, ['module', 'exports', 'require'])(
   module,
@@ -84,4 +93,15 @@ compileFunction(source, ['module', 'exports', 'require'])(
   (name) => shared[name] ?? process.getBuiltinModule(name),
 );
 export const { interpreterEngine } = module.exports;
+module.exports.threadSource.script = () => \`
+const { compileFunction } = require('node:vm');
+const shared = {};
+const load = (source) => {
+  const module = { exports: {} };
+  compileFunction(source, ['module', 'exports', 'require'])(module, module.exports, (name) => shared[name] ?? require(name));
+  return module.exports;
+};
+for (const [name, source] of Object.entries(\${JSON.stringify(sharedSources)})) shared[name] = load(source);
+load(\${JSON.stringify(source)}).runThreads(require('node:worker_threads'));
+\`;
 `;

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import wabt from 'wabt';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildGuest } from '../test/support/guests.ts';
 import { MAX_THREADS } from './engine/v8/threads/thread-group.ts';
 import { TestRuntime, until } from './test-runtime.ts';
@@ -73,16 +73,17 @@ async function image(wat: string) {
   return { userSpecifiedImage: 'threads', imageRef: 'sha256:0', module };
 }
 
-const run = async (wat: string) => (await runtime.run('(module)', { image: await image(wat) })).container;
+describe.each(['wasm', 'wasm-interpreter'])('in the class %s,', (handler) => {
+  const run = async (wat: string) => (await runtime.run('(module)', { image: await image(wat) }, handler)).container;
 
-async function result(wat: string) {
-  const container = await run(wat);
-  const { exitCode, message } = await runtime.exited(container);
-  return { exitCode, message, output: await runtime.output(container) };
-}
+  async function result(wat: string) {
+    const container = await run(wat);
+    const { exitCode, message } = await runtime.exited(container);
+    return { exitCode, message, output: await runtime.output(container) };
+  }
 
-test('the threads of a guest share its memory, and wait for one another', async () => {
-  const counts = `
+  test('the threads of a guest share its memory, and wait for one another', async () => {
+    const counts = `
     (func (export "wasi_thread_start") (param $id i32) (param $times i32)
       (loop $again
         (drop (i32.atomic.rmw.add (i32.const 4) (i32.const 1)))
@@ -95,24 +96,24 @@ test('the threads of a guest share its memory, and wait for one another', async 
       (call $print (call $spawn (i32.const 30000)))
       (call $join (i32.const 3))
       (call $print (i32.atomic.load (i32.const 4))))`;
-  expect(await result(threaded(counts))).toEqual({ exitCode: 0, message: '', output: '1\n2\n3\n60000\n' });
-});
+    expect(await result(threaded(counts))).toEqual({ exitCode: 0, message: '', output: '1\n2\n3\n60000\n' });
+  });
 
-test('a program that clang and its linker have made for threads', { timeout: 300_000 }, async () => {
-  const program = { userSpecifiedImage: 'threads', imageRef: 'sha256:0', module: await buildGuest('threads-c') };
-  const { container } = await runtime.run('(module)', { image: program });
-  expect(await runtime.exited(container)).toMatchObject({ exitCode: 0 });
-  expect(await runtime.output(container)).toBe('sum 4000000\n');
-  const trapped = await runtime.run('(module)', { image: program, args: ['threads', 'trap'] });
-  const { exitCode, message } = await runtime.exited(trapped.container);
-  expect(exitCode).toBe(134);
-  expect(message).toMatch(
-    /^unreachable \(in thread 4\)\n {4}at work \(threads\.c:\d+.*\n {4}at thread_main \(threads\.c/,
-  );
-});
+  test('a program that clang and its linker have made for threads', { timeout: 300_000 }, async () => {
+    const program = { userSpecifiedImage: 'threads', imageRef: 'sha256:0', module: await buildGuest('threads-c') };
+    const { container } = await runtime.run('(module)', { image: program }, handler);
+    expect(await runtime.exited(container)).toMatchObject({ exitCode: 0 });
+    expect(await runtime.output(container)).toBe('sum 4000000\n');
+    const trapped = await runtime.run('(module)', { image: program, args: ['threads', 'trap'] }, handler);
+    const { exitCode, message } = await runtime.exited(trapped.container);
+    expect(exitCode).toBe(134);
+    expect(message).toMatch(
+      /^unreachable \(in thread 4\)\n {4}at work \(threads\.c:\d+.*\n {4}at thread_main \(threads\.c/,
+    );
+  });
 
-test('a start function runs in each thread, before its entry', async () => {
-  const starts = `
+  test('a start function runs in each thread, before its entry', async () => {
+    const starts = `
     (func $init (drop (i32.atomic.rmw.add (i32.const 4) (i32.const 1))))
     (start $init)
     (func (export "wasi_thread_start") (param i32 i32) (call $ended))
@@ -120,15 +121,15 @@ test('a start function runs in each thread, before its entry', async () => {
       (drop (call $spawn (i32.const 0)))
       (call $join (i32.const 1))
       (call $print (i32.atomic.load (i32.const 4))))`;
-  expect(await result(threaded(starts))).toMatchObject({ exitCode: 0, output: '2\n' });
-});
+    expect(await result(threaded(starts))).toMatchObject({ exitCode: 0, output: '2\n' });
+  });
 
-test('descriptors and files are those of all threads', async () => {
-  const opens = (oflags: number, rights: number): string => `
+  test('descriptors and files are those of all threads', async () => {
+    const opens = (oflags: number, rights: number): string => `
     (memory.init $path (i32.const 200) (i32.const 0) (i32.const 4))
     (drop (call $path_open (i32.const 3) (i32.const 0) (i32.const 200) (i32.const 4) (i32.const ${oflags})
       (i64.const ${rights}) (i64.const 0) (i32.const 0) (i32.const 300)))`;
-  const shares = `
+    const shares = `
     ;; Writes "file" to the descriptor that the first thread has opened, and closes it.
     (func (export "wasi_thread_start") (param $id i32) (param $fd i32)
       (i32.store (i32.const 400) (i32.const 200))
@@ -148,20 +149,20 @@ test('descriptors and files are those of all threads', async () => {
       (drop (call $fd_read (i32.load (i32.const 300)) (i32.const 500) (i32.const 1) (i32.const 508)))
       (call $print (i32.load (i32.const 508)))
       (call $print (i32.eq (i32.load (i32.const 200)) (i32.load (i32.const 600)))))`;
-  expect(await result(threaded(shares))).toMatchObject({ exitCode: 0, output: '8\n4\n1\n' });
-});
+    expect(await result(threaded(shares))).toMatchObject({ exitCode: 0, output: '8\n4\n1\n' });
+  });
 
-test('a thread that waits in a call holds up no other', async () => {
-  const waits = `
+  test('a thread that waits in a call holds up no other', async () => {
+    const waits = `
     (func (export "wasi_thread_start") (param $id i32) (param $argument i32) (call $sleep (i32.const 2048)))
     (func (export "_start")
       (drop (call $spawn (i32.const 0)))
       (call $print (i32.const 7)))`;
-  expect(await result(threaded(waits))).toMatchObject({ exitCode: 0, output: '7\n' });
-});
+    expect(await result(threaded(waits))).toMatchObject({ exitCode: 0, output: '7\n' });
+  });
 
-test('memory that one thread adds is there for the calls of all', async () => {
-  const grows = `
+  test('memory that one thread adds is there for the calls of all', async () => {
+    const grows = `
     (func (export "wasi_thread_start") (param $id i32) (param $argument i32)
       (drop (memory.grow (i32.const 1)))
       (call $ended))
@@ -170,10 +171,10 @@ test('memory that one thread adds is there for the calls of all', async () => {
       (drop (call $spawn (i32.const 0)))
       (call $join (i32.const 1))
       (call $print_from (i32.const 131072) (memory.size)))`;
-  expect(await result(threaded(grows))).toMatchObject({ exitCode: 0, output: '2\n3\n' });
-});
+    expect(await result(threaded(grows))).toMatchObject({ exitCode: 0, output: '2\n3\n' });
+  });
 
-const SPINS_OR = (what: string): string => `
+  const SPINS_OR = (what: string): string => `
   (func $fails ${what})
   (func (export "wasi_thread_start") (param $id i32) (param $argument i32)
     (if (local.get $argument) (then (call $fails)))
@@ -183,27 +184,27 @@ const SPINS_OR = (what: string): string => `
     (drop (call $spawn (i32.const 1)))
     (drop (memory.atomic.wait32 (i32.const 8) (i32.const 0) (i64.const -1))))`;
 
-test('an exit in one thread ends all, those that compute and those that wait', async () => {
-  expect(await result(threaded(SPINS_OR('(call $exit (i32.const 5))')))).toMatchObject({ exitCode: 5, message: '' });
-});
+  test('an exit in one thread ends all, those that compute and those that wait', async () => {
+    expect(await result(threaded(SPINS_OR('(call $exit (i32.const 5))')))).toMatchObject({ exitCode: 5, message: '' });
+  });
 
-test('a trap in one thread ends all, and tells of its stack', async () => {
-  const { exitCode, message } = await result(threaded(SPINS_OR('unreachable')));
-  expect(exitCode).toBe(134);
-  expect(message).toMatch(/^unreachable \(in thread 2\)\n {4}at fails\n/);
-});
+  test('a trap in one thread ends all, and tells of its stack', async () => {
+    const { exitCode, message } = await result(threaded(SPINS_OR('unreachable')));
+    expect(exitCode).toBe(134);
+    expect(message).toMatch(/^unreachable \(in thread 2\)\n {4}at fails\n/);
+  });
 
-test('a stop ends all at once', async () => {
-  const container = await run(
-    threaded(`(func (export "_start") (call $print (i32.const 1)) (loop $again (br $again)))`),
-  );
-  await until(async () => (await runtime.output(container)) === '1\n', 60_000);
-  await runtime.service.stopContainer(container, GRACE_SECONDS);
-  expect(await runtime.service.containerStatus(container)).toMatchObject({ exitCode: 143 });
-});
+  test('a stop ends all at once', async () => {
+    const container = await run(
+      threaded(`(func (export "_start") (call $print (i32.const 1)) (loop $again (br $again)))`),
+    );
+    await until(async () => (await runtime.output(container)) === '1\n', 60_000);
+    await runtime.service.stopContainer(container, GRACE_SECONDS);
+    expect(await runtime.service.containerStatus(container)).toMatchObject({ exitCode: 143 });
+  });
 
-test('there are so many threads and no more; a thread that has ended makes room', { timeout: 120_000 }, async () => {
-  const forks = `
+  test('there are so many threads and no more; a thread that has ended makes room', { timeout: 120_000 }, async () => {
+    const forks = `
     (func (export "wasi_thread_start") (param $id i32) (param $argument i32)
       (drop (memory.atomic.wait32 (i32.const 8) (i32.const 0) (i64.const -1)))
       (call $ended))
@@ -222,27 +223,30 @@ test('there are so many threads and no more; a thread that has ended makes room'
       ;; What has just said that it ended has still to return.
       (loop $retry (br_if $retry (i32.lt_s (call $spawn (i32.const 0)) (i32.const 0))))
       (call $print (i32.const 9)))`;
-  expect(await result(threaded(forks))).toMatchObject({ exitCode: 0, output: `${MAX_THREADS - 1}\n6\n9\n` });
-});
+    expect(await result(threaded(forks))).toMatchObject({ exitCode: 0, output: `${MAX_THREADS - 1}\n6\n9\n` });
+  });
 
-test('a command in a container may have threads', async () => {
-  const guest = threaded(`
+  test('a command in a container may have threads', async () => {
+    const guest = threaded(`
     (func (export "wasi_thread_start") (param $id i32) (param $argument i32)
       (call $print (local.get $argument))
       (call $ended))
     (func (export "_start")
       (drop (call $spawn (i32.const 42)))
       (call $join (i32.const 1)))`);
-  const tree = join(runtime.root, '..', 'tree');
-  mkdirSync(tree);
-  const parsed = (await wabt()).parseWat('guest.wat', guest, { threads: true });
-  writeFileSync(join(tree, 'app'), parsed.toBinary({}).buffer);
-  parsed.destroy();
-  const sleeps = (await image(threaded('(func (export "_start") (call $sleep (i32.const 2048)))'))).module;
-  const { container } = await runtime.run('(module)', {
-    image: { userSpecifiedImage: 'tree', imageRef: 'sha256:0', tree, module: sleeps },
+    const tree = join(runtime.root, '..', `tree-${handler}`);
+    mkdirSync(tree);
+    const parsed = (await wabt()).parseWat('guest.wat', guest, { threads: true });
+    writeFileSync(join(tree, 'app'), parsed.toBinary({}).buffer);
+    parsed.destroy();
+    const sleeps = (await image(threaded('(func (export "_start") (call $sleep (i32.const 2048)))'))).module;
+    const { container } = await runtime.run(
+      '(module)',
+      { image: { userSpecifiedImage: 'tree', imageRef: 'sha256:0', tree, module: sleeps } },
+      handler,
+    );
+    const answer = await runtime.service.execSync(container, ['/app'], 60);
+    expect({ ...answer, stdout: Buffer.from(answer.stdout).toString() }).toMatchObject({ exitCode: 0, stdout: '42\n' });
+    await runtime.service.stopContainer(container, 0);
   });
-  const answer = await runtime.service.execSync(container, ['/app'], 60);
-  expect({ ...answer, stdout: Buffer.from(answer.stdout).toString() }).toMatchObject({ exitCode: 0, stdout: '42\n' });
-  await runtime.service.stopContainer(container, 0);
 });

@@ -5,11 +5,15 @@ import { loadModule } from '../../wasm/validate.ts';
 import type { CompiledModule, Engine, GuestMemory, HostFunction, HostImports } from '../engine.ts';
 import { missingImports } from '../v8/imports.ts';
 import { InterpretedGuest } from './guest.ts';
-import { Instance, NO_IMPORTS } from './machine/instance.ts';
+import { linkedInstance } from './link.ts';
+import type { Instance } from './machine/instance.ts';
 import { Machine } from './machine/machine.ts';
-import { Store } from './machine/store.ts';
+import { instantiateThreaded, sharedMemoryOf, threadSource } from './threads/instance.ts';
 
 const NO_MEMORY: GuestMemory = { buffer: new ArrayBuffer(0) };
+
+export { runThreads } from './threads/thread-main.ts';
+export { threadSource };
 
 /** The embedded interpreter: a guest's fuel is counted, and it can be stopped, looked into, saved and moved. */
 export const interpreterEngine: Engine = {
@@ -21,10 +25,17 @@ function compile(bytes: Uint8Array<ArrayBuffer>): CompiledModule {
   const fault = describeInvalidModule(bytes);
   if (fault !== undefined) throw new WasmletError('InvalidArgument', fault);
   const module = loadModule(bytes);
+  const memory = sharedMemoryOf(module);
   const compiled: CompiledModule = {
     imports: module.imports.map(({ module: from, name, kind }) => ({ module: from, name, kind })),
     exports: module.exports.map(({ name, kind }) => ({ name, kind })),
-    instantiate: (imports) => Promise.try(() => instantiate(module, compiled, imports)),
+    usesThreads: memory !== undefined,
+    instantiate: (imports) =>
+      Promise.try(() =>
+        memory === undefined
+          ? instantiate(module, compiled, imports)
+          : instantiateThreaded({ module, compiled, memory }, imports),
+      ),
   };
   return compiled;
 }
@@ -46,15 +57,8 @@ function link(module: Module, imports: HostImports): HostFunction[] {
 
 function instantiate(module: Module, compiled: CompiledModule, imports: HostImports): InterpretedGuest {
   const hosts = link(module, imports);
-  const store = new Store();
-  const types = store.types.register(module.types, module.typeGroups);
-  const functions = hosts.map((host, index) => {
-    const type = module.functions[index]?.type ?? 0;
-    return store.hostFunction(store.types.get(types[type] ?? 0), types[type] ?? 0, host);
-  });
-  const instance = new Instance(store, module, { ...NO_IMPORTS, functions });
-  instance.initialize();
-  const machine = new Machine(store);
+  const instance = linkedInstance(module, hosts, []);
+  const machine = new Machine(instance.store);
   return new InterpretedGuest(compiled, instance, machine, memoryOf(compiled, instance));
 }
 

@@ -19,6 +19,11 @@ export const keyOf = (shape: Shape): string =>
     .map(({ is64, shared }) => `${is64 ? 64 : 32}${shared ? 's' : ''}`)
     .join();
 
+/** Takes a core that another thread of this process has made. */
+export function adoptCore(shape: Shape, module: WebAssembly.Module, identity: string): void {
+  cores.set(keyOf(shape), { instructions: new InstructionSet(shape), module, identity });
+}
+
 /** One core per shape and process. */
 export function coreFor(shape: Shape): CompiledCore {
   const key = keyOf(shape);

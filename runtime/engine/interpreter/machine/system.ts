@@ -5,7 +5,6 @@ import { EXCEPTIONS } from './exceptions.ts';
 import { MEMORY_TRAP, TABLE_TRAP } from './instance.ts';
 import type { Machine } from './machine.ts';
 import type { NativeMemory } from './native.ts';
-import { PAGE } from './native.ts';
 import type { Operands } from './operands.ts';
 import type { Table } from './table.ts';
 
@@ -27,11 +26,10 @@ function grow(machine: Machine, operands: Operands): void {
 
 /** @returns the old size in pages, -1 when there is no room */
 function growMemory(memory: NativeMemory, delta: number, is64: boolean): number {
-  const size = memory.buffer.byteLength / PAGE;
   if (delta > 2 ** 32) return -1;
   try {
-    memory.grow(is64 ? BigInt(delta) : delta);
-    return size;
+    // Not what it had before: another thread may have made it larger since.
+    return Number(memory.grow(is64 ? BigInt(delta) : delta));
   } catch (error) {
     if (error instanceof RangeError) return -1;
     throw error;

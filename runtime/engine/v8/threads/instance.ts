@@ -6,6 +6,7 @@ import { missingImports, noSuchExport } from '../imports.ts';
 import type { LocateLines } from '../source-lines.ts';
 import { MAX_FRAMES } from '../trap.ts';
 import { ThreadGroup } from './thread-group.ts';
+import { guestThread, type ThreadData } from './thread-main.ts';
 
 /** Where wasi-threads has its one function. */
 const SPAWN = { module: 'wasi', name: 'thread-spawn' } as const;
@@ -24,13 +25,8 @@ export interface ThreadedModule {
  */
 export function instantiateThreaded(threaded: ThreadedModule, imports: HostImports): Guest {
   const { module, compiled, memory: imported, locate } = threaded;
-  const wanted = compiled.imports.filter(({ kind }) => kind !== 'memory');
-  const functions = wanted.map(({ module: from, name, kind }) =>
-    kind === 'function' && Object.hasOwn(imports, from) ? imports[from]?.[name] : undefined,
-  );
-  const missing = wanted.filter((entry, index) => functions[index] === undefined && !isSpawn(entry));
-  if (missing.length > 0) throw missingImports(missing);
-  const memory = makeMemory(imported);
+  const { wanted, functions } = linkThreaded(compiled, imports);
+  const memory = makeSharedMemory(imported);
   const data = {
     module,
     memory,
@@ -38,22 +34,39 @@ export function instantiateThreaded(threaded: ThreadedModule, imports: HostImpor
     functions: wanted.map(({ module: from, name }) => ({ module: from, name })),
     startExport: START_EXPORT,
     maxFrames: MAX_FRAMES,
-  };
+  } satisfies Omit<ThreadData, 'channel'>;
+  const script = `(${guestThread.toString()})(require('node:worker_threads'))`;
   const run = async (entry: string): Promise<void> => {
     if (!compiled.exports.some(({ name, kind }) => name === entry && kind === 'function')) {
       throw noSuchExport(compiled, entry);
     }
-    await new ThreadGroup({ data, functions: functions satisfies readonly (HostFunction | undefined)[], locate }).run(
-      entry,
-    );
+    await new ThreadGroup({ program: { script, data }, functions, locate }).run(entry);
   };
   return { memory, exports: {}, run };
+}
+
+/** What a guest with threads imports but for its memory, and what each of it calls; undefined is wasi.thread-spawn. */
+export interface ThreadedImports {
+  readonly wanted: CompiledModule['imports'];
+  readonly functions: readonly (HostFunction | undefined)[];
+}
+
+/** @throws WasmletError InvalidArgument */
+export function linkThreaded(compiled: CompiledModule, imports: HostImports): ThreadedImports {
+  const wanted = compiled.imports.filter(({ kind }) => kind !== 'memory');
+  const functions = wanted.map(({ module: from, name, kind }) =>
+    kind === 'function' && Object.hasOwn(imports, from) ? imports[from]?.[name] : undefined,
+  );
+  const missing = wanted.filter((entry, index) => functions[index] === undefined && !isSpawn(entry));
+  if (missing.length > 0) throw missingImports(missing);
+  return { wanted, functions };
 }
 
 const isSpawn = ({ module, name }: { readonly module: string; readonly name: string }): boolean =>
   module === SPAWN.module && name === SPAWN.name;
 
-function makeMemory({ type: { min, max, is64 } }: ImportedMemory): WebAssembly.Memory {
+/** @throws WasmletError InvalidArgument when there is no room for it */
+export function makeSharedMemory({ type: { min, max, is64 } }: ImportedMemory): WebAssembly.Memory {
   if (is64)
     throw new WasmletError('InvalidArgument', 'the module imports a memory of 64 bits, which WASI does not know');
   try {

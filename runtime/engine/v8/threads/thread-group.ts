@@ -2,8 +2,8 @@ import { messageOf, WasmletError } from '../../../../base/errors.ts';
 import { GuestTrap, type HostFunction } from '../../engine.ts';
 import type { LocateLines } from '../source-lines.ts';
 import { trapFrom } from '../trap.ts';
-import type { ThreadData, ThreadMessage } from './thread-main.ts';
-import { Thread, type Call } from './thread.ts';
+import type { ThreadMessage } from './thread-main.ts';
+import { Thread, type Call, type ThreadProgram } from './thread.ts';
 
 /**
  * Threads of one guest at once, its first included: each is a thread of the machine with a heap of V8's own, 6 MB that its
@@ -20,8 +20,8 @@ const THREAD_ENTRY = 'wasi_thread_start';
 type Failure = Extract<ThreadMessage, { readonly type: 'failed' }>;
 
 export interface ThreadGroupOptions {
-  readonly data: Omit<ThreadData, 'channel'>;
-  /** What each import of `data.functions` calls; undefined is wasi.thread-spawn. */
+  readonly program: ThreadProgram;
+  /** What each function that the program imports calls; undefined is wasi.thread-spawn. */
   readonly functions: readonly (HostFunction | undefined)[];
   readonly locate: LocateLines;
 }
@@ -72,7 +72,7 @@ export class ThreadGroup {
     id: number,
     ended: () => void,
   ): void {
-    const thread = this.#idle.pop() ?? new Thread(this.#options.data);
+    const thread = this.#idle.pop() ?? new Thread(this.#options.program);
     this.#threads.add(thread);
     thread.listener = {
       called: (call) => this.#call(thread, call),
@@ -133,10 +133,11 @@ export class ThreadGroup {
 type Function_ = (...args: readonly (number | bigint)[]) => unknown;
 
 /** What a worker's thread threw, as if it had been thrown here. */
-function failureOf({ kind, message, stack }: Failure, id: number, locate: LocateLines): unknown {
+function failureOf({ kind, message, stack, frames }: Failure, id: number, locate: LocateLines): unknown {
   const where = id === 0 ? '' : ` (in thread ${id})`;
   if (kind === 'exception') return new GuestTrap(`exception that the guest did not catch${where}`, []);
   if (kind === 'other') return new WasmletError('Internal', `thread ${id} of the guest failed: ${message}`);
+  if (frames !== undefined) return new GuestTrap(`${message}${where}`, frames);
   const error = kind === 'trap' ? new WebAssembly.RuntimeError(message) : new RangeError(message);
   error.stack = stack;
   const trap = trapFrom(error, locate);

@@ -21,11 +21,15 @@ export const VALUES_OFFSET = 32;
 export const MAX_ARGUMENTS = 16;
 export const CHANNEL_BYTES = VALUES_OFFSET + 8 * MAX_ARGUMENTS;
 
+/** What every engine's worker is given. */
+export interface ThreadChannel {
+  readonly channel: SharedArrayBuffer;
+}
+
 /** What a worker is given once. */
-export interface ThreadData {
+export interface ThreadData extends ThreadChannel {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  readonly channel: SharedArrayBuffer;
   /** Which import is the memory. */
   readonly memoryImport: { readonly module: string; readonly name: string };
   /** The functions that are imported, in the order of their numbers. */
@@ -50,6 +54,8 @@ export type ThreadMessage =
       readonly kind: 'trap' | 'exception' | 'stack' | 'other';
       readonly message: string;
       readonly stack: string;
+      /** The guest's stack, of an engine that knows it; else it is in `stack`. */
+      readonly frames?: readonly string[];
     };
 
 interface WorkerThreads {

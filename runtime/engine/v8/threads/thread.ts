@@ -1,10 +1,9 @@
 import type * as WorkerThreads from 'node:worker_threads';
 import {
   CHANNEL_BYTES,
-  guestThread,
   VALUES_OFFSET,
   WORD,
-  type ThreadData,
+  type ThreadChannel,
   type ThreadMessage,
   type ThreadTask,
 } from './thread-main.ts';
@@ -27,6 +26,14 @@ export interface ThreadListener {
   lost(error: unknown): void;
 }
 
+/** What the workers of an engine run. */
+export interface ThreadProgram {
+  /** A script; it has to answer as `guestThread` does (thread-main.ts). */
+  readonly script: string;
+  /** What it finds as its workerData, with a channel of its own. */
+  readonly data: object;
+}
+
 /** A worker that runs one thread of a guest after the other. */
 export class Thread {
   readonly #worker: WorkerThreads.Worker;
@@ -35,16 +42,16 @@ export class Thread {
   listener: ThreadListener | undefined;
 
   /** @throws system errors: the machine or the control group has no room for a thread */
-  constructor(data: Omit<ThreadData, 'channel'>) {
+  constructor({ script, data }: ThreadProgram) {
     const channel = new SharedArrayBuffer(CHANNEL_BYTES);
     this.#words = new Int32Array(channel, 0, VALUES_OFFSET / 4);
     this.#values = new BigInt64Array(channel, VALUES_OFFSET);
-    this.#worker = new (workerThreads().Worker)(`(${guestThread.toString()})(require('node:worker_threads'))`, {
+    this.#worker = new (workerThreads().Worker)(script, {
       eval: true,
       name: 'wasmlet-guest',
       execArgv: [],
       env: {},
-      workerData: { ...data, channel } satisfies ThreadData,
+      workerData: { ...data, channel } satisfies ThreadChannel,
     });
     this.#worker.on('message', (message: ThreadMessage) => {
       if (message === null) this.listener?.called(this.#call());
