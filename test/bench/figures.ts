@@ -14,6 +14,8 @@ const less = (unit: string, means: string, goal?: number): FigureType => ({
   ...(goal === undefined ? {} : { goal }),
 });
 const more = (unit: string, means: string, goal: number): FigureType => ({ unit, means, lessIsBetter: false, goal });
+/** What is told without a goal, where more is better. */
+const share = (means: string): FigureType => ({ unit: 'x', means, lessIsBetter: false });
 
 export const FIGURES = {
   'applyToRunning.p50Ms': less('ms', 'POST of a pod to Running on a watch, image present, scheduled', 80),
@@ -38,6 +40,13 @@ export const FIGURES = {
   'containerStart.cold.p50Ms': less('ms', 'the same, no host waiting: its process is started first', 60),
   'wasi.vsWasmtime': more('x', "speed of WASI calls by wasmtime's: geometric mean", 1),
   'compute.vsWasmtime': more('x', "speed of kernels that compute by wasmtime's: geometric mean", 1),
+  'interpreter.vsWazero': more('x', "the interpreter's speed by that of wazero's: geometric mean", 10),
+  'interpreter.vsWasmi': more('x', "the interpreter's speed, with fuel, by wasmi's without: geometric mean", 1),
+  'interpreter.vsWasmiFuel': more('x', "the interpreter's speed by wasmi's, both with fuel: geometric mean", 1),
+  'interpreter.vsWasmtime': share("the interpreter's speed by that of wasmtime's compiler: geometric mean"),
+  'interpreter.vsV8': share("the interpreter's speed by that of V8's compilers: geometric mean"),
+  'interpreter.startMs': less('ms', 'a Go program of 9 MB, from bytes to its first call of WASI, in a new process'),
+  'interpreter.kbPerInstance': less('KiB', 'resident memory of each of 400 instances of a small module that have run'),
   'memory.own.mbPerPod': less('MiB', 'what MemAvailable loses per sleeping pod, 30 pods', 10),
   startsPerSecond: more('pods/s', '50 pods at once, bound by nodeName, until all are Running', 25),
   'idle.cpuSecondsPerMinute': less('s', 'CPU of agent, supervisor and hosts of 30 sleeping pods, per minute', 1),

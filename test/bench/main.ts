@@ -14,6 +14,8 @@ import { density } from './density.ts';
 import { deletion } from './delete.ts';
 import type { Figure } from './figures.ts';
 import { idle } from './idle.ts';
+import { interpreterSpeed } from './interpreter-speed.ts';
+import { interpreterStart } from './interpreter-start.ts';
 import { logsRead } from './logs-read.ts';
 import { logsWrite } from './logs-write.ts';
 import { memory } from './memory.ts';
@@ -36,6 +38,8 @@ const ALL: readonly Benchmark[] = [
   preemption,
   wasiCalls,
   compute,
+  interpreterSpeed,
+  interpreterStart,
   logsWrite,
   applyToRunning,
   deletion,
