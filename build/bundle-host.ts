@@ -17,6 +17,8 @@ export async function bundleHost(): Promise<string> {
     target: 'node26',
     write: false,
     legalComments: 'none',
+    // Each host has its own text in memory. Names stay, for what faults say.
+    minifyWhitespace: true,
     logLevel: 'silent',
     plugins: [packedInterpreter],
   });

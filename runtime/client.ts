@@ -2,7 +2,7 @@ import { hasCode, WasmletError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { RuntimeConnection } from './connection.ts';
 import type { Method, Params, Result } from './protocol.ts';
-import type { ContainerEvent, ExecSyncResult, RuntimeService } from './service.ts';
+import type { ContainerEvent, ExecSyncResult, GuestControlService, RuntimeService } from './service.ts';
 import type { ConfinementMode } from './sandbox/confinement/select.ts';
 import { startSupervisor } from './spawn-supervisor.ts';
 
@@ -54,13 +54,13 @@ const OPEN_ATTEMPTS = 3;
  * Connects to the supervisor; connects again (and starts it again) whenever it was lost, at the next call.
  * @throws WasmletError Unavailable when there is none and none can be started
  */
-export async function connectRuntime(options: ConnectRuntimeOptions): Promise<RuntimeService> {
+export async function connectRuntime(options: ConnectRuntimeOptions): Promise<RuntimeService & GuestControlService> {
   const client = new RuntimeClient(options);
   await client.connect();
   return client;
 }
 
-class RuntimeClient implements RuntimeService {
+class RuntimeClient implements RuntimeService, GuestControlService {
   readonly #options: ConnectRuntimeOptions;
   #connecting: Promise<RuntimeConnection> | undefined;
   #closed = false;
@@ -151,6 +151,16 @@ class RuntimeClient implements RuntimeService {
   listContainers: RuntimeService['listContainers'] = (filter = {}) => this.#call('listContainers', [filter]);
   listContainerStats: RuntimeService['listContainerStats'] = (filter = {}) =>
     this.#call('listContainerStats', [filter]);
+
+  pauseContainer: GuestControlService['pauseContainer'] = (id) => this.#order('pauseContainer', [id]);
+  resumeContainer: GuestControlService['resumeContainer'] = (id) => this.#order('resumeContainer', [id]);
+  containerStack: GuestControlService['containerStack'] = (id) => this.#call('containerStack', [id]);
+  async profileContainer(id: string, milliseconds: number): Promise<Uint8Array> {
+    const data = await this.#call('profileContainer', [id, milliseconds], REQUEST_TIMEOUT_MS + milliseconds);
+    return Buffer.from(data, 'base64');
+  }
+  checkpointContainer: GuestControlService['checkpointContainer'] = (id, location) =>
+    this.#order('checkpointContainer', [id, location]);
 
   async execSync(
     containerId: string,

@@ -53,6 +53,14 @@ export const METHODS = {
     params: z.tuple([schemas.containerFilter]),
     result: z.array(schemas.containerStats).readonly(),
   },
+  /** Not CRI: a guest of an engine that can stand still (GuestControlService). */
+  pauseContainer: { params: z.tuple([z.string()]), result: nothing },
+  resumeContainer: { params: z.tuple([z.string()]), result: nothing },
+  containerStack: { params: z.tuple([z.string()]), result: z.array(schemas.guestFrame).readonly() },
+  /** Base64. */
+  profileContainer: { params: z.tuple([z.string(), z.number().int().min(1).max(3_600_000)]), result: z.string() },
+  /** CRI's CheckpointContainer, but for its form. */
+  checkpointContainer: { params: z.tuple([z.string(), z.string()]), result: nothing },
   containerEvents: { params: z.tuple([]), result: nothing },
   /** CRI's ExecSync and, with what is to come, Exec: output comes as it is written, so nothing holds all of it. */
   exec: {

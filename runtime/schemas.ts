@@ -7,6 +7,7 @@ import type {
   ContainerImage,
   ContainerStats,
   ContainerStatus,
+  GuestFrame,
   GuestNetwork,
   LinuxContainerSecurityContext,
   LinuxPodSandboxConfig,
@@ -24,6 +25,14 @@ import type {
  */
 
 const text = z.string();
+
+export const guestFrame: z.ZodType<GuestFrame> = z.object({
+  function: text,
+  offset: z.number(),
+  line: text.exactOptional(),
+  locals: z.array(z.object({ name: text, type: text, value: text })).readonly(),
+});
+
 const stringMap = z.record(text, text);
 const count = z.number().int().min(0);
 const bytes = z.number().int().min(0);

@@ -276,6 +276,37 @@ export interface ExecSyncResult {
   readonly exitCode: number;
 }
 
+/** A call of a guest's that is under way. */
+export interface GuestFrame {
+  readonly function: string;
+  /** Offset in the module of the instruction: the next one of the innermost frame, else the call. */
+  readonly offset: number;
+  /** 'main.c:12:3', where the module tells it. */
+  readonly line?: string;
+  /** Parameters and locals; values as text. */
+  readonly locals: readonly { readonly name: string; readonly type: string; readonly value: string }[];
+}
+
+/**
+ * What can be done with the guest of a container while it runs, beyond CRI, where the container's engine can stand still
+ * (`wasm-interpreter`). All methods throw as those of RuntimeService; FailedPrecondition where the engine cannot.
+ */
+export interface GuestControlService {
+  /** Resolves when the guest stands still; or waits for the host, and will stand still behind that. Idempotent. */
+  pauseContainer(id: string): Promise<void>;
+  resumeContainer(id: string): Promise<void>;
+  /** The guest's calls, innermost first. */
+  containerStack(id: string): Promise<readonly GuestFrame[]>;
+  /** Samples what the guest computes for so long, by fuel. @returns pprof's profile.proto, not compressed */
+  profileContainer(id: string, milliseconds: number): Promise<Uint8Array>;
+  /**
+   * Writes the guest's whole state into a file; it goes on then, unless it was paused before. FailedPrecondition also for
+   * a guest that waits for the host.
+   * @param location absolute path
+   */
+  checkpointContainer(id: string, location: string): Promise<void>;
+}
+
 /**
  * All methods throw WasmletError: NotFound (no such id), InvalidArgument (bad config), FailedPrecondition (wrong
  * state), Unavailable (the supervisor cannot be reached), DeadlineExceeded, Internal.

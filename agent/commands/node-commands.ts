@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Config } from '../config/schema.ts';
+import { addGuestControlCommands } from './guest-control-commands.ts';
 
 export interface NodeCommandsOptions {
   /** Adds the options that say which node's runtime is meant, and more of the configuration's. */
@@ -13,7 +14,8 @@ export interface NodeCommandsOptions {
 const IMAGE_OPTIONS = ['insecureRegistries', 'imagePullProgressDeadline', 'maxImageBytes'];
 
 /** For the person who stands at the node: what runs on it and what to do about it, in crictl's words. */
-export function addNodeCommands(root: Command, { withConfig, configOf, exitWith }: NodeCommandsOptions): void {
+export function addNodeCommands(root: Command, options: NodeCommandsOptions): void {
+  const { withConfig, configOf, exitWith } = options;
   const command = (usage: string, description: string, more?: readonly string[]): Command =>
     withConfig(root.command(usage).description(description), more);
 
@@ -60,6 +62,8 @@ export function addNodeCommands(root: Command, { withConfig, configOf, exitWith 
       const { stopCommand } = await import('./stop.ts');
       await stopCommand(configOf(self as Command), ids, timeout);
     });
+
+  addGuestControlCommands(root, options);
 }
 
 function wholeNumber(text: string): number {

@@ -1,6 +1,11 @@
 import { WasmletError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/log.ts';
-import { connectRuntime, type Container, type RuntimeService } from '../../runtime/service.ts';
+import {
+  connectRuntime,
+  type Container,
+  type GuestControlService,
+  type RuntimeService,
+} from '../../runtime/service.ts';
 import type { Config } from '../config/schema.ts';
 import { runtimeOptions } from '../services.ts';
 
@@ -8,7 +13,10 @@ import { runtimeOptions } from '../services.ts';
  * Does something with the supervisor that runs on this node, whose configuration stays as it is.
  * @throws WasmletError Unavailable when none runs
  */
-export async function withRuntime<T>(config: Config, run: (runtime: RuntimeService) => Promise<T>): Promise<T> {
+export async function withRuntime<T>(
+  config: Config,
+  run: (runtime: RuntimeService & GuestControlService) => Promise<T>,
+): Promise<T> {
   const options = runtimeOptions(config, silentLogger);
   await using runtime = await connectRuntime({ ...options, spawn: false, keepConfiguration: true });
   return await run(runtime);

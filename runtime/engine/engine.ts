@@ -29,6 +29,34 @@ export interface GuestMemory {
   readonly buffer: ArrayBufferLike;
 }
 
+/** A call of a guest's that is under way. */
+export interface GuestFrame {
+  readonly function: string;
+  /** Offset in the module of the instruction: the next one of the innermost frame, else the call. */
+  readonly offset: number;
+  /** 'main.c:12:3', where the module tells it. */
+  readonly line?: string;
+  /** Parameters and locals; values as text. */
+  readonly locals: readonly { readonly name: string; readonly type: string; readonly value: string }[];
+}
+
+/** What an engine can do with a guest that runs, if it can stand still and be looked into. */
+export interface GuestControl {
+  /** Resolves when the guest stands still; or waits for the host, and will stand still behind that. */
+  pause(): Promise<void>;
+  /** Lets a guest go on that stands still. */
+  proceed(): void;
+  /** Its calls, innermost first. */
+  stack(): GuestFrame[];
+  /** Samples what it computes for so long, by fuel. @returns the profile in pprof's form */
+  profile(milliseconds: number): Promise<Uint8Array>;
+  /**
+   * Its whole state; it goes on behind that, unless it was paused before.
+   * @throws WasmletError FailedPrecondition where a part of it is outside of the guest
+   */
+  checkpoint(): Promise<Uint8Array>;
+}
+
 export interface Guest {
   /** The memory that the module exports as 'memory'. */
   readonly memory: GuestMemory;
@@ -44,6 +72,10 @@ export interface Guest {
    * second) and when a run ends.
    */
   watchFuel?(report: (used: number) => void): void;
+  /** Of such an engine: what it may compute at the most; then it traps, before the first instruction beyond. */
+  limitFuel?(limit: number): void;
+  /** Where the engine can. */
+  readonly control?: GuestControl;
 }
 
 export interface CompiledModule {

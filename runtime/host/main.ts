@@ -4,6 +4,7 @@ import { runCommand } from './command.ts';
 import { START_ERROR_EXIT_CODE, writeExit } from './exit-record.ts';
 import type { ContainerExit } from './exit-record.ts';
 import { FuelFile } from './fuel-file.ts';
+import { serveControl } from './control.ts';
 import { asHost } from './guest-identity.ts';
 import { loadGuest, runGuest } from './guest.ts';
 import { LogWriter } from './log-writer.ts';
@@ -37,6 +38,8 @@ async function run(start: HostStart): Promise<ContainerExit> {
   using guest = loaded;
   using fuel = new FuelFile(start.directory);
   guest.guest.watchFuel?.((used) => fuel.write(used));
+  if (start.fuelLimit !== undefined) guest.guest.limitFuel?.(start.fuelLimit);
+  if (guest.guest.control) serveControl(guest.guest.control, start.directory);
   tell({ v: HOST_PROTOCOL_VERSION, type: 'started', startedAt: timeNow() });
   return await runGuest(guest, log);
 }

@@ -2,8 +2,9 @@ import type { WasiIdentity, WasiNetwork } from '../../wasi/wasi.ts';
 
 /**
  * What supervisor and host say to each other: JSON lines, each with the protocol's version, over the pair of sockets
- * that the host is born with (descriptor 3). The host's own listening socket carries nothing: it stands for the life
- * of the process, so that a later supervisor, of any release, learns of its end from the kernel.
+ * that the host is born with (descriptor 3). The host's own listening socket stands for the life of the process, so that
+ * a later supervisor, of any release, learns of its end from the kernel; and where the guest's engine can stand still,
+ * it carries what is asked of that (control-protocol.ts).
  */
 
 export const HOST_PROTOCOL_VERSION = 1;
@@ -12,7 +13,7 @@ export const HOST_PROTOCOL_VERSION = 1;
 export const SUPERVISOR_FD = 3;
 
 /**
- * The host's own listening socket, which the supervisor has bound for it. The host never uses it: the kernel accepts
+ * The host's own listening socket, which the supervisor has bound for it. Most hosts never use it: the kernel accepts
  * for it as long as the process lives, and closes all connections when it ends.
  */
 export const LIFE_FD = 4;
@@ -48,6 +49,8 @@ export interface GuestStart {
   readonly posixExtension?: boolean;
   /** What a stop of the container sends first, as pods name it; without it SIGTERM. */
   readonly stopSignal?: string;
+  /** Instructions that it may compute, where its engine counts them. */
+  readonly fuelLimit?: number;
   /** What its sockets may do, if it has any. */
   readonly network?: Omit<WasiNetwork, 'report'>;
 }

@@ -8,6 +8,8 @@ export interface ContainerOwner {
   /** Holds the files of the sandbox. */
   readonly directory: string;
   readonly hostname: string;
+  /** The pod's, if it is one's. */
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly dnsConfig: PodSandboxConfig['dnsConfig'];
   readonly engine: 'v8' | 'interpreter';
   readonly isolation: 'process' | 'shared';

@@ -17,6 +17,7 @@ import { ContainerLimits } from './container-limits.ts';
 import type { ContainerOwner } from './container-owner.ts';
 import type { ExecCommand } from './commands.ts';
 import type { SupervisorContext } from './context.ts';
+import { fuelLimitOf } from './fuel-limit.ts';
 import { guestStart, hostStart, identityOf } from './guest-start.ts';
 import type { StartedContainer } from './guest-start.ts';
 import { judgeExit, lastWords } from './exits.ts';
@@ -106,8 +107,9 @@ export class ContainerEntry {
 
   /** Writes the container's files: its record and its root folder, a copy of the image's tree. */
   async create(): Promise<void> {
-    // A user that the image does not know is better told now than at the start.
+    // What the start would refuse is better told now.
     identityOf(this.config);
+    fuelLimitOf(this.owner, this.config.metadata.name);
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
     await makeRootFolder(rootPath(this.directory), this.config.image.tree);
     // Written last: a folder without a record is what a broken-off creation has left.

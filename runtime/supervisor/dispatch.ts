@@ -1,4 +1,5 @@
 import type { Method, Params, Result } from '../protocol.ts';
+import { checkpointGuest, pauseGuest, profileGuest, resumeGuest, stackOfGuest } from './guest-control.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Methods that say more than one thing: their connection runs them (server.ts). */
@@ -28,6 +29,11 @@ const CALLS: Calls = {
   containerStatus: (runtime, [id]) => runtime.container(id).status(),
   listContainers: (runtime, [filter]) => runtime.listContainers(filter).map((entry) => entry.summary()),
   listContainerStats: async (runtime, [filter]) => await runtime.listContainerStats(filter),
+  pauseContainer: (runtime, [id]) => done(pauseGuest(runtime.controlled(id))),
+  resumeContainer: (runtime, [id]) => done(resumeGuest(runtime.controlled(id))),
+  containerStack: (runtime, [id]) => stackOfGuest(runtime.controlled(id)),
+  profileContainer: (runtime, [id, milliseconds]) => profileGuest(runtime.controlled(id), milliseconds),
+  checkpointContainer: (runtime, [id, location]) => done(checkpointGuest(runtime.controlled(id), location)),
 };
 
 async function done(call: Promise<unknown>): Promise<null> {

@@ -2,6 +2,7 @@ import type { GuestStart, HostStart } from '../host/protocol.ts';
 import type { ContainerConfig } from '../service.ts';
 import type { ContainerOwner } from './container-owner.ts';
 import type { SupervisorContext } from './context.ts';
+import { fuelLimitOf } from './fuel-limit.ts';
 import { networkOf } from './guest-network.ts';
 import { hostStatePath, rootPath } from './records.ts';
 import { sandboxMounts } from './sandbox-files.ts';
@@ -23,8 +24,10 @@ export function hostStart(container: StartedContainer): Omit<HostStart, 'v' | 't
   const { module } = config.image;
   const guest = guestStart(container, config.args);
   const network = networkOf(config, owner.netns !== undefined);
+  const fuelLimit = fuelLimitOf(owner, config.metadata.name);
   return {
     ...guest,
+    ...(fuelLimit === undefined ? {} : { fuelLimit }),
     network: { ...network, ...guest.network, listeners: network.listeners },
     ...(module === undefined ? {} : { module }),
     directory: hostStatePath(directory),

@@ -19,6 +19,7 @@ import type {
 import { ContainerEntry } from './container.ts';
 import type { SupervisorContext } from './context.ts';
 import { bootId } from '../../base/process.ts';
+import type { ControlledContainer } from './guest-control.ts';
 import { matchesContainer, matchesSandbox } from './filters.ts';
 import { containerDirectory, sandboxDirectory } from './records.ts';
 import { SandboxEntry } from './sandbox.ts';
@@ -125,15 +126,22 @@ export class Runtime {
     try {
       await entry.create();
     } catch (error) {
-      await entry.remove(() => this.#isLast(entry)).catch((failure: unknown) => {
-        this.context.logger.error('a pod sandbox cannot be removed', { sandbox: id, error: messageOf(failure) });
-        // As one that is not ready, so that whoever made it sees what there is to remove.
-        this.sandboxes.set(id, entry);
-      });
+      await entry
+        .remove(() => this.#isLast(entry))
+        .catch((failure: unknown) => {
+          this.context.logger.error('a pod sandbox cannot be removed', { sandbox: id, error: messageOf(failure) });
+          // As one that is not ready, so that whoever made it sees what there is to remove.
+          this.sandboxes.set(id, entry);
+        });
       throw error;
     }
     this.sandboxes.set(id, entry);
     return entry;
+  }
+
+  /** A container whose guest is to be stopped or looked into. @throws WasmletError NotFound */
+  controlled(id: string): ControlledContainer {
+    return { container: this.container(id), runDirectory: this.context.runDirectory };
   }
 
   async stopPodSandbox(id: string): Promise<void> {

@@ -50,6 +50,10 @@ export class SandboxEntry implements ContainerOwner {
     return this.#record.config.hostname;
   }
 
+  get annotations(): Readonly<Record<string, string>> {
+    return this.#record.config.annotations;
+  }
+
   get dnsConfig(): PodSandboxConfig['dnsConfig'] {
     return this.#record.config.dnsConfig;
   }

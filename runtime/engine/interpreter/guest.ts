@@ -1,5 +1,6 @@
 import { WasmletError } from '../../../base/errors.ts';
-import type { CompiledModule, Guest, GuestMemory } from '../engine.ts';
+import type { CompiledModule, Guest, GuestControl, GuestMemory } from '../engine.ts';
+import { InterpretedControl } from './control.ts';
 import { noSuchExport } from '../v8/imports.ts';
 import type { Instance } from './machine/instance.ts';
 import { invokeAsync, runToEnd } from './machine/invoke.ts';
@@ -20,6 +21,9 @@ export class InterpretedGuest implements Guest {
   readonly memory: GuestMemory;
   readonly instance: Instance;
   readonly machine: Machine;
+  readonly control: GuestControl = new InterpretedControl(this);
+  /** Called each time a slice is used up. */
+  onSlice: (() => void) | undefined;
   readonly #compiled: CompiledModule;
   #started = false;
   #errand: Errand | undefined;
@@ -59,6 +63,11 @@ export class InterpretedGuest implements Guest {
     await this.#still.reached.promise;
   }
 
+  /** Whether it stands still, or shall. */
+  get isPaused(): boolean {
+    return this.#still !== undefined;
+  }
+
   /** Lets the guest go on that stands still. */
   proceed(): void {
     this.#still?.over.resolve();
@@ -86,6 +95,10 @@ export class InterpretedGuest implements Guest {
     if (errand.calls === 'start') await this.#do({ calls: 'entry', entry: errand.entry });
   }
 
+  limitFuel(limit: number): void {
+    this.machine.fuel.limit = limit;
+  }
+
   watchFuel(report: (used: number) => void): void {
     this.#report = report;
   }
@@ -111,6 +124,7 @@ export class InterpretedGuest implements Guest {
 
   #paused(kind: Pause['kind']): Promise<void> | undefined {
     if (this.#report !== undefined) this.#reportNowAndThen(kind);
+    if (kind === 'slice') this.onSlice?.();
     if (kind !== 'slice' || this.#still === undefined) return undefined;
     this.#still.reached.resolve();
     return this.#still.over.promise;

@@ -1,0 +1,72 @@
+import { copyFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf, WasmletError } from '../../base/errors.ts';
+import { CHECKPOINT_FILE } from '../host/control-protocol.ts';
+import type { ControlReply, ControlRequest } from '../host/control-protocol.ts';
+import type { GuestFrame } from '../service.ts';
+import type { ContainerEntry } from './container.ts';
+import { askHost } from './control.ts';
+import { hostSocketPath } from './hosts.ts';
+import { hostStatePath } from './records.ts';
+
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/** How a container's guest is made to stand still and looked into: what only some engines can. */
+export interface ControlledContainer {
+  readonly container: ContainerEntry;
+  /** Holds the hosts' sockets. */
+  readonly runDirectory: string;
+}
+
+/** @throws WasmletError FailedPrecondition for a container that does not run, or whose engine cannot; as `askHost` */
+async function ask<Type extends ControlReply['type']>(
+  { container, runDirectory }: ControlledContainer,
+  request: ControlRequest,
+  expected: Type,
+  moreMs = 0,
+): Promise<Extract<ControlReply, { readonly type: Type }>> {
+  const { host, state, id } = container;
+  if (container.owner.engine !== 'interpreter') {
+    throw new WasmletError(
+      'FailedPrecondition',
+      `container ${id} runs on V8, which can neither stop nor show a guest: run its pod with runtimeClassName wasm-interpreter`,
+    );
+  }
+  if (state !== 'CONTAINER_RUNNING' || !host) {
+    throw new WasmletError('FailedPrecondition', `container ${id} is in ${state} state`);
+  }
+  const reply = await askHost(hostSocketPath(runDirectory, host.id), request, REQUEST_TIMEOUT_MS + moreMs);
+  if (reply.type === expected) return reply as Extract<ControlReply, { readonly type: Type }>;
+  throw new WasmletError('Internal', `the host of container ${id} answered ${reply.type} in place of ${expected}`);
+}
+
+export async function pauseGuest(controlled: ControlledContainer): Promise<void> {
+  await ask(controlled, { type: 'pause' }, 'done');
+}
+
+export async function resumeGuest(controlled: ControlledContainer): Promise<void> {
+  await ask(controlled, { type: 'resume' }, 'done');
+}
+
+export async function stackOfGuest(controlled: ControlledContainer): Promise<readonly GuestFrame[]> {
+  return (await ask(controlled, { type: 'stack' }, 'stack')).frames;
+}
+
+/** @returns the profile in pprof's form, Base64 */
+export async function profileGuest(controlled: ControlledContainer, milliseconds: number): Promise<string> {
+  return (await ask(controlled, { type: 'profile', milliseconds }, 'profile', milliseconds)).data;
+}
+
+/** @param location the file to write. The host writes into its own folder: it reaches no other */
+export async function checkpointGuest(controlled: ControlledContainer, location: string): Promise<void> {
+  const written = join(hostStatePath(controlled.container.directory), CHECKPOINT_FILE);
+  await rm(written, { force: true });
+  await ask(controlled, { type: 'checkpoint' }, 'done');
+  try {
+    await rename(written, location);
+  } catch (error) {
+    if (errnoOf(error) !== 'EXDEV') throw error;
+    await copyFile(written, location);
+    await rm(written, { force: true });
+  }
+}
