@@ -1,5 +1,5 @@
 import { chmod, copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { BuildOptions } from 'esbuild';
@@ -28,7 +28,12 @@ const DATA = [
   { source: 'runtime/cri/api.proto', output: 'cri.proto' },
   { source: 'agent/local/schema/openapi.json', output: 'local-openapi.json' },
   { source: 'agent/local/schema/protobuf.json', output: 'local-protobuf.json' },
+  { source: 'agent/local/web/page/index.html', output: 'local-page/index.html' },
+  { source: 'agent/local/web/page/style.css', output: 'local-page/style.css' },
 ] as const;
+
+/** The program of local mode's page, which browsers run. */
+const PAGE = { source: 'agent/local/web/page/app.ts', output: 'local-page/app.js' } as const;
 
 /** The licences of what the bundles contain. */
 const LICENSES = 'THIRD_PARTY_LICENSES';
@@ -80,6 +85,9 @@ export async function bundle(output: string): Promise<string[]> {
   }
   const host = join(output, 'host.cjs');
   await writeFile(host, await bundleHost());
+  const page = join(output, PAGE.output);
+  await mkdir(dirname(page));
+  await build({ entryPoints: [join(repository, PAGE.source)], outfile: page, target: 'es2024', format: 'esm' });
   for (const { source, output: name } of DATA) await copyFile(join(repository, source), join(output, name));
   await writeFile(join(output, LICENSES), await licensesOf(repository, inputs));
   return [...written, host];

@@ -8,6 +8,8 @@ interface UpFlags {
   readonly root?: string;
   readonly port: number;
   readonly nodeName: string;
+  readonly webPort?: number;
+  readonly web: boolean;
   readonly leavePods: boolean;
   readonly config?: string;
   readonly logLevel: LogLevel;
@@ -24,6 +26,8 @@ export function addUpCommand(root: Command): void {
     .option('--root <folder>', 'where its state is kept; default /var/lib/wasmlet-local, or ~/.local/state/wasmlet')
     .option('--port <port>', 'port of the API server on 127.0.0.1; 0: any that is free', portNumber, DEFAULT_PORT)
     .option('--node-name <name>', 'name of the node', hostname().toLowerCase())
+    .option('--web-port <port>', 'port of the page for browsers; default 7480, or any where that is taken', portNumber)
+    .option('--no-web', 'no page for browsers')
     .option('--leave-pods', 'pods go on running when this ends, and the next start takes them over', false)
     .option('--config <file>', 'YAML or JSON file with further options of the agent (WASMLET_CONFIG)')
     .addOption(
@@ -32,7 +36,7 @@ export function addUpCommand(root: Command): void {
     .action(async (flags: UpFlags) => await upCommand(flags));
 }
 
-async function upCommand({ root, port, nodeName, leavePods, config, logLevel }: UpFlags): Promise<void> {
+async function upCommand({ root, port, nodeName, leavePods, config, logLevel, ...flags }: UpFlags): Promise<void> {
   const { defaultRoot, runLocal } = await import('../local/up.ts');
   const logger = createLogger({ level: logLevel, format: 'human' });
   await endOnSignals(logger, async (signal) => {
@@ -41,24 +45,31 @@ async function upCommand({ root, port, nodeName, leavePods, config, logLevel }: 
       root: resolve(root ?? defaultRoot(process.env)),
       port,
       nodeName,
+      web: flags.web ? { port: flags.webPort } : undefined,
       leavePods,
       configFile: config,
       env: process.env,
       logger,
       signal,
-      onReady: ({ kubeconfig, url }) => process.stdout.write(welcome(kubeconfig, url, nodeName)),
+      onReady: (running) => process.stdout.write(welcome(running, nodeName)),
     });
   });
 }
 
-const welcome = (kubeconfig: string, url: string, nodeName: string): string => `\
+interface Running {
+  readonly kubeconfig: string;
+  readonly url: string;
+  readonly link: string | undefined;
+}
+
+const welcome = ({ kubeconfig, url, link }: Running, nodeName: string): string => `\
 node ${nodeName} is Ready; the API server is at ${url}
 
   export KUBECONFIG=${kubeconfig}
   kubectl apply -f pod.yaml
   kubectl get pods
   kubectl logs -f NAME
-
+${link === undefined ? '' : `\nIn a browser, once: ${link}\n`}
 Ctrl-C ends it; what was applied is kept.
 `;
 

@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { WasmletError } from '../../base/errors.ts';
 import { silentLogger, type Logger } from '../../base/log.ts';
 import { runAgent } from '../agent.ts';
+import { withRuntime } from '../commands/node-runtime.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { createKubeClient } from '../kube/http-client.ts';
 import type { Node } from '../kube/types.ts';
 import { startLocalApi } from './index.ts';
+import { startWebPage } from './web/index.ts';
 
 /** `wasmlet up`: a small Kubernetes API server and its one node, in this process. */
 
@@ -24,8 +26,14 @@ export interface UpOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** Called once the node is Ready. */
-  readonly onReady: (running: { readonly kubeconfig: string; readonly url: string }) => void;
+  /** The page for browsers: its port (0: any that is free; undefined: the usual one, if that is free), or none. */
+  readonly web?: { readonly port: number | undefined } | undefined;
+  /** Called once the node is Ready. `link` leads to the page. */
+  readonly onReady: (running: {
+    readonly kubeconfig: string;
+    readonly url: string;
+    readonly link: string | undefined;
+  }) => void;
 }
 
 /** Where the state is that nobody gave a folder for: the machine's for root, else the user's (XDG Base Directory). */
@@ -42,7 +50,7 @@ export function defaultRoot(
  * @throws WasmletError of the API server's start, of the agent, InvalidConfig
  */
 export async function runLocal(options: UpOptions): Promise<void> {
-  const { root, port, nodeName, logger, signal, onReady } = options;
+  const { root, port, nodeName, logger, signal, onReady, web } = options;
   await using api = await startLocalApi({
     root: join(root, 'api'),
     port,
@@ -50,10 +58,21 @@ export async function runLocal(options: UpOptions): Promise<void> {
     logger: logger.child({ part: 'api' }),
   });
   const config = nodeConfig(options, api.nodeKubeconfig);
+  await using page =
+    web === undefined
+      ? undefined
+      : await startWebPage({
+          port: web.port,
+          root,
+          kubeconfig: api.kubeconfig,
+          nodeName,
+          stats: () => withRuntime(config, (runtime) => runtime.listContainerStats()),
+          logger: logger.child({ part: 'web' }),
+        });
   const ended = new AbortController();
   const running = AbortSignal.any([signal, ended.signal]);
   const ready = untilReady(api.kubeconfig, nodeName, running).then((isReady) => {
-    if (isReady) onReady(api);
+    if (isReady) onReady({ ...api, link: page?.link });
   });
   try {
     await Promise.all([runAgent(config, { logger, signal }).finally(() => ended.abort()), ready]);

@@ -62,6 +62,7 @@ function countReport(text: string): Counts {
 async function main(): Promise<number> {
   for (const [command, ...args] of [
     ['tsc', '-p', '.'],
+    ['tsc', '-p', 'agent/local/web/page'],
     ['eslint', '.'],
     ['prettier', '--check', '--log-level', 'warn', '.'],
   ] as const) {
