@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { WasmletError } from '../../base/errors.ts';
@@ -81,6 +82,10 @@ export async function runLocal(options: UpOptions): Promise<void> {
   }
 }
 
+/** A control group for each folder: nodes of one machine must not tidy up one another's pods. */
+export const cgroupRootOf = (root: string): string =>
+  `/wasmlet-local-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;
+
 /** The agent's configuration: as on any node, but on loopback and with everything in one folder. */
 function nodeConfig({ root, nodeName, leavePods, configFile, env }: UpOptions, kubeconfig: string): Config {
   const isRoot = process.getuid?.() === 0;
@@ -97,7 +102,7 @@ function nodeConfig({ root, nodeName, leavePods, configFile, env }: UpOptions, k
       // There is no other node, so pods need not say that this one will do.
       'register-with-taints': '',
       'pods-on-shutdown': leavePods ? 'leave' : 'end',
-      'cgroup-root': isRoot ? '/wasmlet-local' : '',
+      'cgroup-root': isRoot ? cgroupRootOf(root) : '',
     },
     file: configFile,
     env,

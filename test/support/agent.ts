@@ -45,7 +45,7 @@ const LAST_LINES = 30;
 const isRunning = (stat: string): boolean => stat !== '' && !/\) [ZX] /.test(stat);
 
 /** Without the variables that are options: those of the tests are not the agent's. */
-function inheritedEnvironment(): NodeJS.ProcessEnv {
+export function inheritedEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WASMLET_')));
 }
 
