@@ -27,6 +27,15 @@ async function spinning(handler = 'wasm-interpreter'): Promise<string> {
   return container;
 }
 
+/** A container with a limit of fuel, started. */
+async function limited(limit: string, handler = 'wasm-interpreter', text = SPINS): Promise<string> {
+  const annotations = { 'fuel-limit.wasmlet.dev/main': limit };
+  const sandbox = await service.runPodSandbox({ ...runtime.sandboxConfig(), annotations }, handler);
+  const container = await service.createContainer(sandbox, await runtime.containerConfig(text));
+  await service.startContainer(container);
+  return container;
+}
+
 describe('a guest in the interpreter', () => {
   let container: string;
   beforeAll(async () => {
@@ -99,15 +108,18 @@ test('a guest on V8 is told to be none that can be stopped or shown', async () =
   await service.stopContainer(container, 0);
 });
 
-describe('a limit of fuel', () => {
-  async function limited(limit: string, handler = 'wasm-interpreter'): Promise<string> {
-    const annotations = { 'fuel-limit.wasmlet.dev/main': limit };
-    const sandbox = await service.runPodSandbox({ ...runtime.sandboxConfig(), annotations }, handler);
-    const container = await service.createContainer(sandbox, await runtime.containerConfig(SPINS));
-    await service.startContainer(container);
-    return container;
-  }
+test('a guest with threads says that it can be neither paused nor held to a limit', async () => {
+  const threaded = SLEEPS.replace(
+    '(memory (export "memory") 1)',
+    '(import "env" "memory" (memory 1 1 shared)) (export "memory" (memory 0))',
+  );
+  const { container } = await runtime.run(threaded, {}, 'wasm-interpreter');
+  await expect(service.pauseContainer(container)).rejects.toThrow('a guest with threads is neither paused');
+  await service.stopContainer(container, 0);
+  await expect(limited('1000', 'wasm-interpreter', threaded)).rejects.toThrow('its threads could not be held to');
+});
 
+describe('a limit of fuel', () => {
   test('ends a guest at the instruction that it does not pay for', async () => {
     const container = await limited('1000000');
     const status = await runtime.exited(container);

@@ -9,20 +9,23 @@ import type { ControlReply, ControlRequest, Numbered } from './control-protocol.
 import { asHost } from './guest-identity.ts';
 import { LIFE_FD } from './protocol.ts';
 
+const HAS_THREADS = 'a guest with threads is neither paused nor shown nor saved';
+
 /**
- * Answers on the host's own socket what is asked about its guest (control-protocol.ts). Only for guests that can be
- * controlled: networking code is memory of the host.
+ * Answers on the host's own socket what is asked about its guest (control-protocol.ts). Only for the engine that can:
+ * networking code is memory of the host.
+ * @param guest undefined: one with threads
  * @param directory the host's own folder
  */
-export function serveControl(guest: GuestControl, directory: string): void {
+export function serveControl(guest: GuestControl | undefined, directory: string): void {
   const { createServer } = process.getBuiltinModule('node:net');
   // Connections that ask nothing stand for the life of the process: like all else they end with it.
   const server = createServer((socket) => {
     accept(socket.unref(), async (request) => {
       // A guest that stands still has nothing else that keeps its process.
-      if (request.type === 'pause') server.ref();
+      if (request.type === 'pause' && guest) server.ref();
       if (request.type === 'resume') server.unref();
-      return await perform(guest, directory, request);
+      return guest ? await perform(guest, directory, request) : { type: 'failed', message: HAS_THREADS };
     });
   });
   server.on('error', () => undefined);

@@ -38,8 +38,11 @@ async function run(start: HostStart): Promise<ContainerExit> {
   using guest = loaded;
   using fuel = new FuelFile(start.directory);
   guest.guest.watchFuel?.((used) => fuel.write(used));
-  if (start.fuelLimit !== undefined) guest.guest.limitFuel?.(start.fuelLimit);
-  if (guest.guest.control) serveControl(guest.guest.control, start.directory);
+  if (start.fuelLimit !== undefined) {
+    if (!guest.guest.limitFuel) return startError('it has a limit of fuel, which its threads could not be held to');
+    guest.guest.limitFuel(start.fuelLimit);
+  }
+  if (start.engine === 'interpreter') serveControl(guest.guest.control, start.directory);
   tell({ v: HOST_PROTOCOL_VERSION, type: 'started', startedAt: timeNow() });
   return await runGuest(guest, log);
 }
