@@ -16,7 +16,7 @@ export interface Helm {
   ok(args: readonly string[]): Promise<string>;
 }
 
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 600_000;
 
 /**
  * The real Helm, built if need be.

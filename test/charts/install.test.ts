@@ -13,7 +13,10 @@ import { pushImage } from '../support/push.ts';
 import { CHART, createHelm, objectsOf, type Helm } from './helm.ts';
 import { Release } from './release.ts';
 
-const TIMEOUT_MS = 400_000;
+/** Of a test, with all that Helm waits for in it, where much else runs. */
+const TIMEOUT_MS = 1_200_000;
+/** Of what a test waits for. */
+const WAIT_MS = 300_000;
 
 interface Rules {
   readonly rules: readonly { readonly resources: readonly string[]; readonly verbs: readonly string[] }[];
@@ -52,13 +55,13 @@ describeOnCluster('a release of the chart, unprivileged', () => {
   // The cluster's runtime classes are those of the other tests.
   const chart = (command: string, ...sets: string[]) =>
     helm.ok([
-      ...[command, name, CHART, '--namespace', namespace, '--timeout', '4m', '--set', 'runtimeClasses.create=false'],
+      ...[command, name, CHART, '--namespace', namespace, '--timeout', '9m', '--set', 'runtimeClasses.create=false'],
       ...sets.flatMap((set) => ['--set', set]),
     ]);
   const labels = () => `labelSelector=${encodeURIComponent(`wasmlet.dev/release=${namespace}.${name}`)}`;
   const nodes = async () => (await api.request<{ items: Node[] }>('GET', `/api/v1/nodes?${labels()}`)).body.items;
   const node = (nodeName: string) =>
-    api.waitFor<Node>('/api/v1/nodes', isReady, { fieldSelector: `metadata.name=${nodeName}`, timeoutMs: 120_000 });
+    api.waitFor<Node>('/api/v1/nodes', isReady, { fieldSelector: `metadata.name=${nodeName}`, timeoutMs: WAIT_MS });
   const podsOfApp = async () => {
     const path = `/api/v1/namespaces/${namespace}/pods?labelSelector=app%3Dticker`;
     return (await api.request<{ items: Pod[] }>('GET', path)).body.items;
@@ -70,7 +73,7 @@ describeOnCluster('a release of the chart, unprivileged', () => {
       });
       return pods.filter(({ spec }) => on.includes(spec?.nodeName ?? '')).length;
     };
-    await expect.poll(check, { timeout: 120_000, interval: 500 }).toBe(count);
+    await expect.poll(check, { timeout: WAIT_MS, interval: 500 }).toBe(count);
     return podsOfApp();
   };
 
@@ -80,7 +83,7 @@ describeOnCluster('a release of the chart, unprivileged', () => {
     const ready = await node(first);
     await node(second);
     expect(ready.status?.capacity).toMatchObject({ cpu: '2', memory: '2Gi' });
-    await helm.ok(['test', name, '--namespace', namespace, '--timeout', '4m']);
+    await helm.ok(['test', name, '--namespace', namespace, '--timeout', '9m']);
   });
 
   test('has pods run on when an agent is killed and started again', { timeout: TIMEOUT_MS }, async () => {
@@ -133,14 +136,14 @@ describeOnCluster('a release of the chart, unprivileged', () => {
   });
 
   test('comes back by a rollback', { timeout: TIMEOUT_MS }, async () => {
-    await helm.ok(['rollback', name, '1', '--namespace', namespace, '--timeout', '4m']);
+    await helm.ok(['rollback', name, '1', '--namespace', namespace, '--timeout', '9m']);
     await node(second);
     await running(4, [first, second]);
   });
 
   test('leaves nothing when it is uninstalled', { timeout: TIMEOUT_MS }, async () => {
     await cluster.kubectl.ok(['-n', namespace, 'scale', 'deployment/ticker', '--replicas=1']);
-    await helm.ok(['uninstall', name, '--namespace', namespace, '--timeout', '4m']);
+    await helm.ok(['uninstall', name, '--namespace', namespace, '--timeout', '9m']);
     expect(await nodes()).toEqual([]);
     const kinds = 'clusterroles,clusterrolebindings';
     const left = await cluster.kubectl.ok(['get', kinds, '-o', 'name']);

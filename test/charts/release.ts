@@ -92,7 +92,7 @@ export class Release implements AsyncDisposable {
     const { name = '' } = pod.metadata ?? {};
     const env = { ...process.env, KUBECONFIG: await this.#kubeconfigOf(pod) };
     const [program = '', ...rest] = CLI;
-    const { exitCode, stderr } = await run(program, [...rest, ...args], { env, timeoutMs: 240_000 });
+    const { exitCode, stderr } = await run(program, [...rest, ...args], { env, timeoutMs: 600_000 });
     if (exitCode !== 0) process.stderr.write(`${name}: ${args.join(' ')}: exit code ${exitCode}\n${stderr}`);
     await this.#report(pod, exitCode === 0 ? 'Succeeded' : 'Failed', exitCode);
   }
