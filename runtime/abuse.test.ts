@@ -176,17 +176,21 @@ describe.each(['wasm-shared', 'wasm-interpreter'])('guests of class %s that take
   });
 });
 
-test('a guest that forks threads gets so many, in a host of its own beside the shared one', TIMEOUT, async () => {
-  await using pods = new Pods('wasm-shared');
-  const port = await freePort();
-  const neighbour = await pods.start('web-c', ['echo', String(port)]);
-  using client = await EchoClient.connect(port);
-  await using asking = new Asking(client);
-  const forks = await pods.start('threads-c', ['forks'], { resources: HALF_A_CORE });
-  await until(async () => (await runtime.output(forks)) === 'got 63\n', PATIENCE_MS);
-  expect(runtime.hostPid(forks)).not.toBe(runtime.hostPid(neighbour));
-  await asking.more(ECHOES);
-  await runtime.service.stopContainer(forks, 0);
-  expect(await runtime.exited(forks)).toMatchObject({ exitCode: 137, reason: 'Error' });
-  await asking.more(1);
-});
+test.each(['wasm-shared', 'wasm-interpreter'])(
+  'a guest of class %s that forks threads gets so many, in a host of its own',
+  TIMEOUT,
+  async (handler) => {
+    await using pods = new Pods(handler);
+    const port = await freePort();
+    const neighbour = await pods.start('web-c', ['echo', String(port)]);
+    using client = await EchoClient.connect(port);
+    await using asking = new Asking(client);
+    const forks = await pods.start('threads-c', ['forks'], { resources: HALF_A_CORE });
+    await until(async () => (await runtime.output(forks)) === 'got 63\n', PATIENCE_MS);
+    expect(runtime.hostPid(forks)).not.toBe(runtime.hostPid(neighbour));
+    await asking.more(ECHOES);
+    await runtime.service.stopContainer(forks, 0);
+    expect(await runtime.exited(forks)).toMatchObject({ exitCode: 137, reason: 'Error' });
+    await asking.more(1);
+  },
+);

@@ -72,6 +72,7 @@ export const FIGURES = {
   'abuse.interpreter.stdout': less('x', 'abuse.stdout, both in the interpreter', 2),
   'abuse.interpreter.disk': less('x', 'abuse.disk, both in the interpreter', 2),
   'abuse.interpreter.files': less('x', 'abuse.files, both in the interpreter', 2),
+  'abuse.interpreter.threads': less('x', 'abuse.threads, both in the interpreter', 2),
 } as const satisfies Record<string, FigureType>;
 
 export type FigureName = keyof typeof FIGURES;
