@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { loadModule } from '../../wasm/validate.ts';
 import { wat } from '../v8/test-wat.ts';
 import { Instance, NO_IMPORTS } from './machine/instance.ts';
@@ -37,4 +38,13 @@ export class TestGuest {
     const { parameters } = machine.store.typeOf(record);
     machine.begin(record, (index, address) => machine.host.write(parameters[index] ?? 0, address, args[index]));
   }
+}
+
+/** Runs a guest to its end, whatever stopped it before. @returns its fuel, globals and memories, as text */
+export function endOf({ machine, instance }: TestGuest): string {
+  machine.fuel.limit = Infinity;
+  while (machine.resume().kind !== 'done');
+  const globals = [...instance.module.globals.keys()].map((index) => String(instance.globalValue(index)));
+  const memories = instance.memories.map(({ buffer }) => hash('sha1', new Uint8Array(buffer)));
+  return [`fuel ${machine.fuelUsed}`, ...globals, ...memories].join(' ');
 }
