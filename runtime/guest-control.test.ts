@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connectRuntime } from './client.ts';
 import type { GuestControlService, RuntimeService } from './service.ts';
 import { SLEEPS, SPINS } from './test-guests.ts';
 import { TestRuntime, until } from './test-runtime.ts';
 
 /** What can be done from outside with the guests of an engine that can stand still. */
+
+// On a busy machine processes take their time.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let runtime: TestRuntime;
 let service: RuntimeService & GuestControlService;

@@ -8,7 +8,7 @@ import { buildKernels } from './interpreter/kernels.ts';
 import { withoutCustomSections } from './interpreter/strip.ts';
 
 const RUNS = 7;
-const INSTANCES = 400;
+const INSTANCES = 1000;
 
 /** Go's HTTP server, without names and debugging information: 9 MB, of which 6 are code. Each time a new process. */
 export const interpreterStart: Benchmark = {

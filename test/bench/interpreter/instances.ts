@@ -1,5 +1,7 @@
 // `instances.ts MODULE COUNT`: prints the bytes of resident memory that each of so many instances takes that have run.
 import { readFile } from 'node:fs/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { webAssembly } from '../../../runtime/engine/interpreter/api.ts';
 
 const [, , path = '', count = '0'] = process.argv;
@@ -15,7 +17,16 @@ function instance(): unknown {
   return made;
 }
 
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** Without what is garbage. */
+function resident(): number {
+  collect();
+  return process.memoryUsage.rss();
+}
+
 const kept = [instance()];
-const before = process.memoryUsage.rss();
+const before = resident();
 for (let n = 0; n < Number(count); n++) kept.push(instance());
-process.stdout.write(`${(process.memoryUsage.rss() - before) / (kept.length - 1)}\n`);
+process.stdout.write(`${(resident() - before) / (kept.length - 1)}\n`);
