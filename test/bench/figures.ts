@@ -46,7 +46,7 @@ export const FIGURES = {
   'interpreter.vsWasmtime': share("the interpreter's speed by that of wasmtime's compiler: geometric mean"),
   'interpreter.vsV8': share("the interpreter's speed by that of V8's compilers: geometric mean"),
   'interpreter.startMs': less('ms', 'a Go program of 9 MB, from bytes to its first call of WASI, in a new process'),
-  'interpreter.kbPerInstance': less('KiB', 'resident memory of each of 400 instances of a small module that have run'),
+  'interpreter.kbPerInstance': less('KiB', 'resident memory of each of 1000 instances of a small module that have run'),
   'memory.own.mbPerPod': less('MiB', 'what MemAvailable loses per sleeping pod, 30 pods', 10),
   startsPerSecond: more('pods/s', '50 pods at once, bound by nodeName, until all are Running', 25),
   'idle.cpuSecondsPerMinute': less('s', 'CPU of agent, supervisor and hosts of 30 sleeping pods, per minute', 1),
