@@ -7,8 +7,12 @@ import type { SeededRandom } from '../support/random.ts';
 import type { Killer } from './killer.ts';
 import { containerStatus, isEnded, isReady, type Namespace, type Scene } from './scene.ts';
 
+/** Runtime classes. Those who share a host have no network of their own, which would be a host of their own. */
+const CLASSES = ['wasm', 'wasm-shared'] as const;
+type RuntimeClass = (typeof CLASSES)[number];
+
 /** Pods that never end by themselves. */
-const STEADY = 3;
+const STEADY: readonly RuntimeClass[] = ['wasm', 'wasm', 'wasm-shared', 'wasm-shared', 'wasm-shared'];
 /** Pods that end, at a time; and pods that are deleted while they start or run, at a time. */
 const ENDING = 3;
 const DELETED = 2;
@@ -25,7 +29,8 @@ interface Plan {
 type Terminated = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>;
 
 /**
- * Pods that print numbers on a node whose processes are killed: some that run on, some that end, some that are deleted.
+ * Pods that print numbers on a node whose processes are killed, in hosts of their own and in shared ones: some that run
+ * on, some that end, some that are deleted.
  * What they should not show is in `faults`.
  */
 export class KillLoad {
@@ -52,13 +57,14 @@ export class KillLoad {
   /** Starts the pods that run on, and resolves when they are ready. */
   async start(): Promise<void> {
     const image = await this.#scene.image('ticker', 'plain');
-    const names = Array.from({ length: STEADY }, (_, index) => `steady-${index}`);
     const readinessProbe = { exec: { command: ['/app.wasm', '0', '1'] }, periodSeconds: 2, timeoutSeconds: 30 };
-    for (const name of names) {
-      const container = name === 'steady-0' ? { readinessProbe } : {};
-      await this.#create({ name, image, args: ['10', '1000000000'], restartPolicy: 'Always', container });
+    for (const [index, runtimeClass] of STEADY.entries()) {
+      // The first one of each class.
+      const container = STEADY.indexOf(runtimeClass) === index ? { readinessProbe } : {};
+      const args = ['10', '1000000000'];
+      await this.#create({ name: `steady-${index}`, image, args, restartPolicy: 'Always', container }, runtimeClass);
     }
-    for (const name of names) await this.#namespace.waitForPod(name, isReady);
+    for (const index of STEADY.keys()) await this.#namespace.waitForPod(`steady-${index}`, isReady);
   }
 
   /** Waits until a pod has ended that ran, in part at least, after now. @throws Error when the load has ended */
@@ -91,8 +97,10 @@ export class KillLoad {
     while (!signal.aborted) await work();
   }
 
-  async #create(options: Parameters<Namespace['pod']>[0]): Promise<void> {
-    const pod = this.#namespace.pod({ ...options, spec: { terminationGracePeriodSeconds: 1 } });
+  async #create(options: Parameters<Namespace['pod']>[0], runtimeClassName: RuntimeClass): Promise<void> {
+    const hostNetwork = runtimeClassName === 'wasm-shared';
+    const spec = { runtimeClassName, hostNetwork, terminationGracePeriodSeconds: 1 };
+    const pod = this.#namespace.pod({ ...options, spec });
     const { status, body } = await this.#scene.api.request('POST', this.#path, pod);
     if (status !== 201) throw new Error(`pod ${options.name}: HTTP ${status} ${JSON.stringify(body)}`);
   }
@@ -106,7 +114,7 @@ export class KillLoad {
     const plan = { lines: this.#random.between(1, 300), exitCode: this.#random.pick([0, 0, 1, 7]) };
     this.#plans.set(name, plan);
     const args = [String(this.#random.between(1, 10)), String(plan.lines), String(plan.exitCode)];
-    await this.#create({ name, image: await this.#scene.image('ticker'), args });
+    await this.#create({ name, image: await this.#scene.image('ticker'), args }, this.#random.pick(CLASSES));
     const pod = await this.#namespace.waitForPod(name, isEnded, WAIT_MS);
     await this.#inspect(pod, plan);
     this.ended++;
@@ -115,7 +123,8 @@ export class KillLoad {
 
   async #deletedPod(): Promise<void> {
     const name = `deleted-${++this.#pods}`;
-    await this.#create({ name, image: await this.#scene.image('ticker'), args: ['10', '100000'] });
+    const image = await this.#scene.image('ticker');
+    await this.#create({ name, image, args: ['10', '100000'] }, this.#random.pick(CLASSES));
     await delay(this.#random.between(0, 2000));
     await this.#remove(name);
     this.deleted++;
@@ -134,7 +143,7 @@ export class KillLoad {
 
   /** Deletes the pods that run on, after a look at each. */
   async finish(): Promise<void> {
-    for (let index = 0; index < STEADY; index++) {
+    for (const index of STEADY.keys()) {
       const name = `steady-${index}`;
       const pod = await this.#namespace.waitForPod(name, (seen) => !isEnded(seen));
       await this.#inspectSteady(pod);
