@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { createApi, type Api } from '../../test/support/api.ts';
 import type { KubeObject, Pod } from '../kube/types.ts';
 import { runtimeClass } from './controllers/seed.ts';
 import { startTestApi } from './testing.ts';
+
+// Much of it waits for the disk, which others may keep busy.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 // Vitest's own are `any`.
 const containing = (text: string): unknown => expect.stringContaining(text);
