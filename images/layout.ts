@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { errnoOf, messageOf, WasmletError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { writeFileAtomic } from '../base/record.ts';
+import { isTreeUsed, treeOfEntry } from '../base/tree-use.ts';
 import { diskUsage, type Usage } from './disk-usage.ts';
 import { NAME, OCI_INDEX, parseConfig, parseManifest, REF_NAME, type Descriptor } from './manifest.ts';
 import { isDigest } from './reference.ts';
@@ -58,6 +59,8 @@ export class ImageLayout {
   /** Blobs and trees that running pulls rely on, with how many do. */
   readonly #pins = new Map<string, number>();
   readonly #treeUsage = new Map<string, Usage>();
+  /** Of images that are removed, trees that containers use still: looked at whenever something is collected. */
+  readonly #kept = new Set<string>();
   /** What changes the layout happens one after another. */
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -209,7 +212,7 @@ export class ImageLayout {
   /** Bytes and inodes on disk; unpacked trees, which never change, are counted once. */
   async usage(): Promise<Usage> {
     let total = await diskUsage(this.#root, (path) => path === join(this.#root, 'unpacked'));
-    for (const id of this.#stored.keys()) {
+    for (const id of new Set([...this.#stored.keys(), ...[...this.#kept].map(digestOfTree)])) {
       const known = this.#treeUsage.get(id) ?? (await diskUsage(this.#treePath(id)));
       this.#treeUsage.set(id, known);
       total = { bytes: total.bytes + known.bytes, inodes: total.inodes + known.inodes };
@@ -227,28 +230,39 @@ export class ImageLayout {
   async #collect(candidates: Iterable<string>): Promise<void> {
     const needed = new Set([...this.#stored.values()].flatMap(({ blobs }) => [...blobs]));
     for (const id of this.#stored.keys()) needed.add(treeKey(id));
-    for (const key of candidates) {
+    for (const key of new Set([...candidates, ...this.#kept])) {
+      this.#kept.delete(key);
       if (needed.has(key) || this.#pins.has(key)) continue;
       if (!key.startsWith(TREE)) {
         await rm(this.blobPath(key), { force: true });
         continue;
       }
-      const id = key.slice(TREE.length);
-      this.#treeUsage.delete(id);
-      await this.#removeTree(this.#treePath(id));
+      const id = digestOfTree(key);
+      if (await this.#removeTree(this.#treePath(id))) this.#treeUsage.delete(id);
+      else this.#kept.add(key);
     }
   }
 
-  /** Out of the way in one step first: a tree removed half is never taken for a whole one. */
-  async #removeTree(path: string): Promise<void> {
+  /**
+   * Out of the way in one step first: a tree removed half is never taken for a whole one.
+   * @returns false when a container uses it: it stays
+   */
+  async #removeTree(path: string): Promise<boolean> {
+    if (await isTreeUsed(path)) return false;
     const away = this.ingestPath();
     try {
       await rename(path, away);
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return;
+      if (errnoOf(error) === 'ENOENT') return true;
       throw error;
     }
+    // By one that was created meanwhile: it has made its note before it looked whether the tree is there.
+    if (await isTreeUsed(path)) {
+      await rename(away, path);
+      return false;
+    }
     await rm(away, { recursive: true, force: true });
+    return true;
   }
 
   async #writeIndex(entries: ReadonlyMap<string, Entry>): Promise<void> {
@@ -333,7 +347,8 @@ export class ImageLayout {
   async #sweep(): Promise<void> {
     for (const algorithm of ['sha256', 'sha512']) {
       const keys = (await readdir(join(this.#root, 'blobs', algorithm))).map((name) => `${algorithm}:${name}`);
-      const trees = (await readdir(join(this.#root, 'unpacked', algorithm))).map((name) => `${algorithm}:${name}`);
+      const entries = await readdir(join(this.#root, 'unpacked', algorithm));
+      const trees = entries.map((name) => `${algorithm}:${treeOfEntry(name)}`);
       await this.#collect([...keys, ...trees.map(treeKey)]);
     }
     for (const name of await readdir(this.#root)) {
@@ -360,6 +375,8 @@ const TREE = 'tree ';
 function treeKey(manifestDigest: string): string {
   return `${TREE}${manifestDigest}`;
 }
+
+const digestOfTree = (key: string): string => key.slice(TREE.length);
 
 function ignoreMissing(error: unknown): undefined {
   if (errnoOf(error) !== 'ENOENT') throw error;

@@ -1,7 +1,8 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { useTree } from '../base/tree-use.ts';
 import { COMPONENT, digestOf, FakeRegistry, MODULE, wasmLayer } from './testing/fake-registry.ts';
 import { ServiceFixture } from './testing/image-service.ts';
 import { tarLayer } from './testing/tar.ts';
@@ -311,5 +312,30 @@ describe('the store', () => {
     await fixture.service.removeImage(a.id);
     expect(await fixture.files()).toEqual([]);
     expect(await fixture.service.listImages()).toEqual([]);
+  });
+
+  test('keeps the files of an image that is removed for containers that use them, until nobody does', async () => {
+    await using registry = await FakeRegistry.start();
+    await using fixture = await ServiceFixture.start();
+    registry.image('a', '1', [await tarLayer([{ name: 'used', content: 'x' }])], { ...WASM, config: {} });
+    const { id, tree = '' } = await fixture.pull(`${registry.host}/a:1`);
+    const container = join(fixture.root, 'container');
+    await mkdir(container);
+    await useTree(tree, 'container', container);
+    await fixture.service.removeImage(id);
+    expect(await fixture.service.listImages()).toEqual([]);
+    const kept = await fixture.service.imageFsInfo();
+    await fixture.restart();
+    expect(await readFile(join(tree, 'used'), 'utf8')).toBe('x');
+    expect((await fixture.service.imageFsInfo()).inodesUsed).toBe(kept.inodesUsed);
+    // It is the image's again.
+    await fixture.pull(`${registry.host}/a:1`);
+    await fixture.service.removeImage(id);
+    // Its end, without a word.
+    await rm(container, { recursive: true });
+    registry.image('b', '1', [await tarLayer([{ name: 'other', content: 'x' }])], { ...WASM, config: {} });
+    const other = await fixture.pull(`${registry.host}/b:1`);
+    await fixture.service.removeImage(other.id);
+    expect(await fixture.files()).toEqual([]);
   });
 });

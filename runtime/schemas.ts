@@ -163,6 +163,7 @@ export const containerStatus: z.ZodType<ContainerStatus> = containerFields.exten
   logPath: text,
   mounts: z.array(mount),
   stopSignal: text.exactOptional(),
+  rootFilesystem: z.enum(['overlay', 'copy', 'empty']).exactOptional(),
 });
 
 export const containerStats: z.ZodType<ContainerStats> = z.object({

@@ -226,7 +226,12 @@ export interface ContainerStatus extends Container {
   readonly mounts: readonly Mount[];
   /** What a stop sends first; absent from a supervisor of an older release. */
   readonly stopSignal?: string;
+  /** How its '/' is made; absent from a supervisor of an older release. */
+  readonly rootFilesystem?: RootFilesystem;
 }
+
+/** A mount over the image's files, a copy of them, or nothing, where the image has none. */
+export type RootFilesystem = 'overlay' | 'copy' | 'empty';
 
 export interface ContainerStats {
   readonly id: string;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { errnoOf, messageOf, WasmletError } from '../../base/errors.ts';
 import { readRecord } from '../../base/record.ts';
 import type { GuestStart, HostAnswer } from '../host/protocol.ts';
+import type { MountedRoot } from '../sandbox/confinement/reach.ts';
 import type { SupervisorContext } from './context.ts';
 import { lastWords } from './exits.ts';
 import { pooledErrorPath, signalHost } from './hosts.ts';
@@ -29,7 +30,7 @@ export interface ExecCommand {
 }
 
 export interface CommandRequest extends Omit<ExecCommand, 'command'> {
-  readonly start: GuestStart;
+  readonly start: GuestStart & MountedRoot;
   /** Path of the pod's own network namespace. */
   readonly netns: string | undefined;
   /** How long its host may take until the guest runs. */

@@ -15,6 +15,7 @@ import type { Container, ContainerConfig, ContainerState, ContainerStatus } from
 import { addUsage, Commands } from './commands.ts';
 import { ContainerLimits } from './container-limits.ts';
 import type { ContainerOwner } from './container-owner.ts';
+import { ContainerRoot } from './container-root.ts';
 import type { ExecCommand } from './commands.ts';
 import type { SupervisorContext } from './context.ts';
 import { fuelLimitOf } from './fuel-limit.ts';
@@ -25,17 +26,16 @@ import { ChildHost, hostUsage, pooledErrorPath, signalHost } from './hosts.ts';
 import type { Host, HostEnd } from './hosts.ts';
 import { repairLog } from './log-repair.ts';
 import { removeHostFiles } from './pool.ts';
-import { configPath, CONTAINER_RECORD, hostErrorPath, hostStatePath, readExit, rootPath } from './records.ts';
+import { configPath, CONTAINER_RECORD, hostErrorPath, hostStatePath, readExit } from './records.ts';
 import { STATE_RECORD, statePath } from './records.ts';
 import type { ContainerRecord, StateRecord } from './records.ts';
-import { makeRootFolder } from './root-folder.ts';
+import type { MountedRoot } from '../sandbox/confinement/reach.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { claimShared } from './shared/claim.ts';
 import type { Claim } from './shared/claim.ts';
 import type { SharedGuest } from './shared/guest.ts';
 import type { Placement } from './shared/placement.ts';
 import type { ProcessUsage } from './stats.ts';
-import { WritableLayer } from './writable-layer.ts';
 
 /** A module of tens of megabytes compiles in seconds on a busy machine; a host that needs longer hangs. */
 const START_TIMEOUT_MS = 120_000;
@@ -54,7 +54,7 @@ export class ContainerEntry {
   readonly id: string;
   readonly directory: string;
   readonly owner: ContainerOwner;
-  readonly writableLayer: WritableLayer;
+  readonly root: ContainerRoot;
   readonly #record: ContainerRecord;
   readonly #context: SupervisorContext;
   readonly #queue = new SerialQueue();
@@ -75,7 +75,7 @@ export class ContainerEntry {
     this.owner = owner;
     this.#record = record;
     this.#context = context;
-    this.writableLayer = new WritableLayer(rootPath(directory), record.config.image.tree);
+    this.root = new ContainerRoot(directory, record.config.image.tree);
     const { id: containerId } = record;
     const { resources } = record.config;
     this.#limits = new ContainerLimits({ containerId, cgroupParent: owner.cgroupParent, resources, context });
@@ -105,13 +105,13 @@ export class ContainerEntry {
     return this.#exit ? undefined : this.#host;
   }
 
-  /** Writes the container's files: its record and its root folder, a copy of the image's tree. */
+  /** Writes the container's files: its record and its root. */
   async create(): Promise<void> {
     // What the start would refuse is better told now.
     identityOf(this.config);
     fuelLimitOf(this.owner, this.config.metadata.name);
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
-    await makeRootFolder(rootPath(this.directory), this.config.image.tree);
+    await this.root.make(this.#context.mayMountRoots());
     // Written last: a folder without a record is what a broken-off creation has left.
     await writeRecord(configPath(this.directory), CONTAINER_RECORD, this.#record);
     this.#emit('CONTAINER_CREATED_EVENT');
@@ -139,7 +139,8 @@ export class ContainerEntry {
   async #claim(): Promise<Claim> {
     const { owner } = this;
     const { pool } = this.#context;
-    const guest = hostStart(this.#started);
+    await this.root.renew();
+    const guest = this.#hostStart();
     // What a host is to be allowed has to be there.
     if (pool.confinement.needsReach) await this.#makeHostFolders();
     // The interpreter's guests cannot be preempted.
@@ -148,13 +149,19 @@ export class ContainerEntry {
     return await claimShared(this.#context, { placement: this.placement, guest, tree });
   }
 
+  #hostStart(): ReturnType<typeof hostStart> & MountedRoot {
+    return { ...hostStart(this.#started), ...this.root.forStart };
+  }
+
   /** What decides which host of those that are shared it may run in. */
   get placement(): Placement {
     const { owner, id } = this;
     const { cpuShares } = this.config.resources;
     const { namespace } = owner.metadata;
     const { netns, cgroupParent } = owner;
-    return { container: id, namespace, identity: identityOf(this.config).identity, netns, cpuShares, cgroupParent };
+    const { identity } = identityOf(this.config);
+    const needsMounts = this.root.kind === 'overlay';
+    return { container: id, namespace, identity, netns, cpuShares, needsMounts, cgroupParent };
   }
 
   /** @returns undefined when the guest runs, else why it does not, '' where the host ended without a word */
@@ -188,13 +195,13 @@ export class ContainerEntry {
   async #startOwn(host: ChildHost): Promise<HostAnswer | undefined> {
     await rename(pooledErrorPath(this.#context.runDirectory, host.id), hostErrorPath(this.directory));
     await this.#limits.hold(host);
-    return await host.start(hostStart(this.#started), START_TIMEOUT_MS);
+    return await host.start(this.#hostStart(), START_TIMEOUT_MS);
   }
 
   async #startShared(host: SharedGuest, module: Claim['module']): Promise<HostAnswer | undefined> {
     const { path = '', original } = module ?? {};
     const { resources } = this.config;
-    const start = { ...hostStart(this.#started), container: this.id, module: path, resources };
+    const start = { ...this.#hostStart(), container: this.id, module: path, resources };
     return await host.start(original === undefined ? start : { ...start, original }, START_TIMEOUT_MS);
   }
 
@@ -220,7 +227,8 @@ export class ContainerEntry {
    *   DeadlineExceeded; Cancelled
    */
   async exec({ command, ...request }: ExecCommand): Promise<number> {
-    if (this.state !== 'CONTAINER_RUNNING') {
+    const { host } = this;
+    if (this.state !== 'CONTAINER_RUNNING' || !host) {
       const message = `failed to exec in container: container is in ${this.state} state`;
       throw new WasmletError('FailedPrecondition', message);
     }
@@ -232,6 +240,7 @@ export class ContainerEntry {
       ...request,
       start: {
         ...guest,
+        ...this.root.forCommand(host.identity.pid),
         ...(isOwn && image.module !== undefined ? { module: image.module } : {}),
         title: `${guest.title} (exec)`,
         tty: false,
@@ -399,6 +408,7 @@ export class ContainerEntry {
       await this.stop(0);
       await this.#limits.release();
       await rm(this.directory, { recursive: true, force: true });
+      await this.root.leaveImage();
     });
   }
 
@@ -444,6 +454,7 @@ export class ContainerEntry {
       message: exit?.message ?? this.#ownHostMessage(),
       logPath: this.logPath,
       mounts: this.config.mounts,
+      rootFilesystem: this.root.kind,
       stopSignal: this.config.stopSignal ?? DEFAULT_STOP_SIGNAL,
     };
   }

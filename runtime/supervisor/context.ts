@@ -17,6 +17,8 @@ export interface SupervisorContext {
   readonly sharedModules: SharedModules;
   /** Holds the hosts that are started from now on as the agent's configuration says. */
   readonly confine: (mode: ConfinementMode) => void;
+  /** Whether containers that are created now can have their root mounted for their host. */
+  readonly mayMountRoots: () => boolean;
   readonly networks: PodNetworks;
   readonly events: EventHub;
   readonly logger: Logger;

@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { WasmletError } from '../../base/errors.ts';
 import { admit } from '../sandbox/confinement/admission.ts';
 import type { Confinement } from '../sandbox/confinement/confinement.ts';
-import type { Reach } from '../sandbox/confinement/reach.ts';
+import type { MountedRoot, Reach } from '../sandbox/confinement/reach.ts';
 import { insideNamespace } from '../sandbox/network/namespace.ts';
 import { encodeMessage, MessageReader } from '../framing.ts';
 import { HOST_PROTOCOL_VERSION, LIFE_FD, SUPERVISOR_FD } from '../host/protocol.ts';
@@ -205,7 +205,7 @@ export class ChildHost implements Host {
    * @returns its answer, or undefined when it ended without one
    * @throws WasmletError DeadlineExceeded when it answers nothing for `timeoutMs`
    */
-  start(request: WithoutHead<HostStart>, timeoutMs: number): Promise<HostAnswer | undefined> {
+  start(request: WithoutHead<HostStart> & MountedRoot, timeoutMs: number): Promise<HostAnswer | undefined> {
     return this.#begin({ v: HOST_PROTOCOL_VERSION, type: 'start', ...request }, timeoutMs);
   }
 
@@ -217,7 +217,7 @@ export class ChildHost implements Host {
     return this.#begin({ v: HOST_PROTOCOL_VERSION, type: 'share', ...request }, timeoutMs);
   }
 
-  async #begin(request: HostStart | HostShare, timeoutMs: number): Promise<HostAnswer | undefined> {
+  async #begin(request: (HostStart & MountedRoot) | HostShare, timeoutMs: number): Promise<HostAnswer | undefined> {
     const { promise, resolve, reject } = Promise.withResolvers<HostAnswer | undefined>();
     const timer = setTimeout(() => {
       reject(new WasmletError('DeadlineExceeded', `the host process did not answer within ${timeoutMs} ms`));
@@ -239,17 +239,19 @@ export class ChildHost implements Host {
    * @returns resolves when the host has said all that it will; `ended` then tells how it ended
    * @throws WasmletError Internal when it does not speak the protocol; what `listener` throws
    */
-  exec(request: WithoutHead<HostExec>, listener: HostListener): Promise<void> {
+  exec(request: WithoutHead<HostExec> & MountedRoot, listener: HostListener): Promise<void> {
     return this.#converse({ v: HOST_PROTOCOL_VERSION, type: 'exec', ...request }, listener);
   }
 
   /** Sends the one request and hands on what the host says, in order, until it closes. */
-  async #converse(request: HostRequest, listener: HostListener): Promise<void> {
+  async #converse({ rootMount, ...request }: HostRequest & MountedRoot, listener: HostListener): Promise<void> {
     await this.ready;
     if (this.#socket.destroyed || !isAlive(this.identity)) return;
     const admitted =
       // One that is to be shared is told of its containers later.
-      request.type === 'share' ? request : admit(hostRootPath(this.#runDirectory), this.identity.pid, request);
+      request.type === 'share'
+        ? request
+        : admit(hostRootPath(this.#runDirectory), this.identity.pid, request, rootMount);
     const reader = new MessageReader(MAX_ANSWER_BYTES);
     const handOn = async (chunk: Buffer): Promise<void> => {
       for (const message of reader.push(chunk)) await listener(this.#parse(message));

@@ -1,13 +1,15 @@
 import { rmSync } from 'node:fs';
 import type { Logger } from '../../base/log.ts';
-import { messageOf } from '../../base/errors.ts';
+import { messageOf, WasmletError } from '../../base/errors.ts';
 import type { Confinement } from '../sandbox/confinement/confinement.ts';
-import type { Reach } from '../sandbox/confinement/reach.ts';
+import type { MountedRoot, Reach } from '../sandbox/confinement/reach.ts';
 import { ChildHost, hostSocketPath, pooledErrorPath, signalHost } from './hosts.ts';
 
 export interface PoolOptions {
   /** How hosts are held from now on. */
   readonly confinement: Confinement;
+  /** As far as the machine lets them be held: for containers whose root is mounted for their host, whatever is configured now. */
+  readonly possible: Confinement;
   readonly runDirectory: string;
   /** How many hosts wait for a container. Each costs about 10 MB. */
   readonly size: number;
@@ -61,9 +63,10 @@ export class HostPool implements Disposable {
    * Takes a host that waits, or starts one.
    * @param netns path of the network namespace that it is to run in; undefined: the node's
    * @param reach what its container may reach; undefined: it is to have more than one
-   * @throws WasmletError Unavailable
+   * @throws WasmletError Unavailable; FailedPrecondition when hosts cannot have the root that is to be mounted
    */
-  claim(netns?: string, reach?: Reach): ChildHost {
+  claim(netns?: string, reach?: Reach & MountedRoot): ChildHost {
+    if (reach?.rootMount && !this.#confinement.hasOwnMounts) return this.#spawnWithMounts(netns);
     if (this.#confinement.needsReach) return this.#spawn(netns, reach);
     if (netns !== undefined) return this.#takeInside(netns) ?? this.#spawn(netns);
     for (const host of this.#waiting) {
@@ -112,6 +115,16 @@ export class HostPool implements Disposable {
     const host = this.#inside.get(netns);
     this.#inside.delete(netns);
     return host;
+  }
+
+  /** A container keeps its root, and so its hosts their confinement, when nodes are configured to confine none. */
+  #spawnWithMounts(netns: string | undefined): ChildHost {
+    const { possible, runDirectory } = this.#options;
+    if (this.#confinement.refusal === undefined && possible.hasOwnMounts) {
+      return ChildHost.spawn({ confinement: possible, runDirectory, netns });
+    }
+    const reason = this.#confinement.refusal ?? possible.missing.join('; ');
+    throw new WasmletError('FailedPrecondition', `the container's root cannot be mounted any more: ${reason}`);
   }
 
   #spawn(netns?: string, reach?: Reach): ChildHost {

@@ -18,7 +18,9 @@ import * as schemas from '../schemas.ts';
  *                                                                                /state/        what its host writes: its own exit.json,
  *                                                                                               a line that is not finished
  *                                                                                /commands/     the hosts of its commands
- *                                                                                /root/         the guest's '/'
+ *                                                                                /root/         the guest's '/', or, where it is mounted:
+ *                                                                                /upper/        what it wrote beyond its image
+ *                                                                                /work/         the kernel's own
  *     <root>/run/<host id>.sock                                                  a host's socket (short: 107 bytes)
  *     <root>/runtime/                                                            the supervisor's lock and log
  */
@@ -136,6 +138,8 @@ export const containerDirectory = (sandbox: string, id: string): string => join(
 export const configPath = (directory: string): string => join(directory, 'config.json');
 export const statePath = (directory: string): string => join(directory, 'state.json');
 export const rootPath = (directory: string): string => join(directory, 'root');
+export const upperPath = (directory: string): string => join(directory, 'upper');
+export const workPath = (directory: string): string => join(directory, 'work');
 /** What the container's host may write of its own affairs. */
 export const hostStatePath = (directory: string): string => join(directory, 'state');
 export const hostErrorPath = (directory: string): string => join(directory, 'host.stderr');

@@ -5,6 +5,7 @@ import { messageOf, WasmletError } from '../../base/errors.ts';
 import { VERSION } from '../../base/version.ts';
 import { findLayout } from '../sandbox/cgroup-layout.ts';
 import { Cgroups } from '../sandbox/cgroup.ts';
+import type { Confinement } from '../sandbox/confinement/confinement.ts';
 import { findConfinement } from '../sandbox/confinement/find-confinement.ts';
 import { selectConfinement } from '../sandbox/confinement/select.ts';
 import { PodNetworks } from '../sandbox/network/pod-networks.ts';
@@ -16,6 +17,7 @@ import { hostCode } from './host-code.ts';
 import { hostRootPath, hostSocketPath } from './hosts.ts';
 import { lockFolder } from '../../base/lock.ts';
 import type { FolderLock } from '../../base/lock.ts';
+import { missingOverlay } from './overlay-trial.ts';
 import { HostPool } from './pool.ts';
 import { runDirectory, runtimeDirectory } from './records.ts';
 import { Runtime } from './runtime.ts';
@@ -63,7 +65,9 @@ export async function runSupervisor(
   const possible = await findConfinement({ code, rootPath: hostRootPath(run) }, signal);
   for (const missing of possible.missing) logger.warn('hosts are less confined than they could be', { missing });
   const confinement = selectConfinement(options.confinement ?? 'preferred', possible, code);
-  using pool = new HostPool({ confinement, runDirectory: run, size: options.poolSize ?? 1, logger });
+  using pool = new HostPool({ confinement, possible, runDirectory: run, size: options.poolSize ?? 1, logger });
+  const noOverlay = await missingMountedRoots(possible, run);
+  if (noOverlay !== undefined) logger.info('containers get copies of the files of their images', { reason: noOverlay });
   const cgroups = layout && new Cgroups(layout);
   using sharedModules = new SharedModules(root);
   const context: SupervisorContext = {
@@ -73,6 +77,7 @@ export async function runSupervisor(
     sharedHosts: new SharedHosts({ pool, cgroups, runDirectory: run, logger, signal: stopped.signal }),
     sharedModules,
     confine: (mode) => pool.confine(selectConfinement(mode, possible, code)),
+    mayMountRoots: () => noOverlay === undefined && pool.confinement.hasOwnMounts,
     networks: new PodNetworks(root, options.cni, logger),
     events: new EventHub(),
     logger,
@@ -95,6 +100,11 @@ export async function runSupervisor(
     stopped.abort();
     await settled;
   }
+}
+
+/** Why containers' roots cannot be mounted for their hosts; undefined: they can. */
+async function missingMountedRoots({ hasOwnMounts }: Confinement, folder: string): Promise<string | undefined> {
+  return hasOwnMounts ? await missingOverlay(folder) : 'hosts have no mounts of their own';
 }
 
 /** Whether anything runs, or anybody has been there since this was asked last. */

@@ -202,6 +202,7 @@ export class Runtime {
       await entry.create();
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
+      await entry.root.leaveImage();
       throw error;
     }
     sandbox.containers.set(id, entry);
@@ -246,7 +247,7 @@ export class Runtime {
         const usage = await entry.usage();
         const { metadata, labels } = entry.config;
         if (!usage) return undefined;
-        const writableLayer = await entry.writableLayer.usage();
+        const writableLayer = await entry.root.usage();
         const { fuelUsed } = entry;
         const fuel = fuelUsed === undefined ? {} : { fuelUsed };
         return { id: entry.id, metadata, labels, timestamp: timeNow(), ...usage, writableLayer, ...fuel };

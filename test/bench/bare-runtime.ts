@@ -29,15 +29,20 @@ export class BareRuntime implements AsyncDisposable {
   readonly #service: RuntimeService;
   readonly #folder: string;
   readonly #supervisor: Supervisor;
+  readonly #tree: string | undefined;
 
-  private constructor(service: RuntimeService, folder: string, supervisor: Supervisor) {
+  private constructor(service: RuntimeService, folder: string, supervisor: Supervisor, tree: string | undefined) {
+    this.#tree = tree;
     this.#service = service;
     this.#folder = folder;
     this.#supervisor = supervisor;
   }
 
-  /** @param more options of the supervisor */
-  static async start(more: { readonly poolSize?: number } = {}): Promise<BareRuntime> {
+  /**
+   * @param more options of the supervisor
+   * @param tree of the image of all containers; undefined: it has none
+   */
+  static async start(more: { readonly poolSize?: number } = {}, tree?: string): Promise<BareRuntime> {
     const folder = await mkdtemp(join(tmpdir(), 'wasmlet-bench-'));
     const config = configSchema.parse({});
     const options = {
@@ -57,7 +62,7 @@ export class BareRuntime implements AsyncDisposable {
     try {
       await ready.promise;
       const service = await connectRuntime({ ...options, spawn: false });
-      return new BareRuntime(service, folder, { stop: () => supervisor.abort(), ended });
+      return new BareRuntime(service, folder, { stop: () => supervisor.abort(), ended }, tree);
     } catch (error) {
       supervisor.abort();
       await rm(folder, { recursive: true, force: true });
@@ -124,7 +129,9 @@ export class BareRuntime implements AsyncDisposable {
     const ended = this.#end(uid, stop.signal);
     const sandbox = await this.#service.runPodSandbox(sandboxConfig(uid, logDirectory), handler);
     try {
-      const id = await this.#service.createContainer(sandbox, { ...containerConfig(guest, module, args), mounts });
+      const config = containerConfig(guest, module, args);
+      const image = this.#tree === undefined ? config.image : { ...config.image, tree: this.#tree };
+      const id = await this.#service.createContainer(sandbox, { ...config, image, mounts });
       await this.#service.startContainer(id);
       const started = performance.now() - begin;
       const endedAt = (await this.#hasEnded(id)) ? performance.now() : await ended;

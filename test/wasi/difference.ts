@@ -62,7 +62,8 @@ export async function compare({ module, wasmtime, folder, seeds, steps }: Compar
   return differences;
 }
 
-async function runOurs(bytes: Uint8Array<ArrayBuffer>, root: string, args: readonly string[]): Promise<string> {
+/** What a guest prints that has this folder as its root. */
+export async function runOurs(bytes: Uint8Array<ArrayBuffer>, root: string, args: readonly string[]): Promise<string> {
   const chunks: Buffer[] = [];
   const sink = { write: (chunk: Uint8Array): void => void chunks.push(Buffer.from(chunk)) };
   const stdin = { read: (): Uint8Array => new Uint8Array(0) };
@@ -88,17 +89,18 @@ async function runOurs(bytes: Uint8Array<ArrayBuffer>, root: string, args: reado
   return Buffer.concat(chunks).toString();
 }
 
-function firstDifference(theirs: string, ours: string): string | undefined {
+/** The first line in which two outputs differ, for people, with those before it; undefined when none does. */
+export function firstDifference(theirs: string, ours: string, other = 'wasmtime'): string | undefined {
   const [a, b] = [theirs.split('\n'), ours.split('\n')];
   const index = a.findIndex((line, at) => line !== b[at]);
   if (index === -1 && a.length === b.length) return undefined;
   const at = index === -1 ? a.length : index;
   const before = a.slice(Math.max(0, at - CONTEXT), at).join('\n');
-  return `step ${at}\n${before}\nwasmtime: ${a[at] ?? 'has ended'}\nours:     ${b[at] ?? 'has ended'}`;
+  return `step ${at}\n${before}\n${other}: ${a[at] ?? 'has ended'}\nours: ${b[at] ?? 'has ended'}`;
 }
 
 /** Every file of a tree with its content, in order. */
-function treeOf(folder: string, shown = ''): string {
+export function treeOf(folder: string, shown = ''): string {
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   return entries
     .map((entry) => {

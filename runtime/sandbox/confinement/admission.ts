@@ -1,10 +1,11 @@
 import { readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { WasmletError } from '../../../base/errors.ts';
 import { bindInto, unbindIn } from '../linux/mounts.ts';
 import type { Binding } from '../linux/mounts.ts';
 import { HostRoot } from './host-root.ts';
 import type { Purpose } from './host-root.ts';
 import { translateReach } from './reach.ts';
-import type { Reach } from './reach.ts';
+import type { MountedRoot, Reach } from './reach.ts';
 
 /** Mounts a container's files for hosts that have a root folder of their own, and says where they then stand. */
 
@@ -12,10 +13,13 @@ import type { Reach } from './reach.ts';
  * Whether a process has mounts of its own: hosts that are not confined, or by their paths only, have the machine's, as
  * have all hosts of a supervisor that is not root.
  */
-const hasOwnMounts = (pid: number): boolean =>
+export const hasOwnMounts = (pid: number): boolean =>
   process.platform === 'linux' &&
   process.geteuid?.() === 0 &&
   readlinkSync(`/proc/${pid}/ns/mnt`) !== readlinkSync('/proc/thread-self/ns/mnt');
+
+/** Where a mount of a whole file system begins in it. */
+const WHOLE = '/';
 
 /** By its mount point, where in its file system each mount of a process begins (proc_pid_mountinfo(5)). */
 function mountsOf(pid: number): Map<string, string> {
@@ -62,29 +66,35 @@ export class Admissions {
 
   /**
    * Makes what a request names reachable for the host, which waits for it.
+   * @param rootMount what to mount as the request's root; undefined: what stands at its path
    * @returns the request in the host's own paths
-   * @throws system errors: a path that does not exist, a process that is gone
+   * @throws system errors: a path that does not exist, a process that is gone; WasmletError FailedPrecondition when a
+   *   root is to be mounted for a host without mounts of its own
    */
-  admit<T extends Reach>(request: T): T {
-    if (!hasOwnMounts(this.#pid)) return request;
+  admit<T extends Reach>(request: T, rootMount?: MountedRoot['rootMount']): T {
+    if (!hasOwnMounts(this.#pid)) {
+      if (rootMount === undefined) return request;
+      throw new WasmletError('FailedPrecondition', `host process ${this.#pid} has no mounts of its own`);
+    }
     // Read once: the list is long where many share a host.
     this.#mounts ??= mountsOf(this.#pid);
     const mounts = this.#mounts;
     const places = new Places(mounts);
     const bindings: Binding[] = [];
-    const bind = (source: string, target: string, isFolder: boolean, readonly: boolean): string => {
-      HostRoot.makePlace(this.#root, target, isFolder);
-      bindings.push({ source, target, readonly });
-      return target;
-    };
     const inside = translateReach(request, ({ purpose, path }) => {
       const known = purpose === 'modules' ? places.ofModule(path) : undefined;
       if (known !== undefined) return known;
-      const isFolder = statSync(path).isDirectory();
-      return bind(path, places.next(purpose, isFolder), isFolder, purpose === 'readonly' || purpose === 'modules');
+      const source = path === request.root && rootMount !== undefined ? rootMount : path;
+      const isFolder = typeof source !== 'string' || statSync(source).isDirectory();
+      const target = places.next(purpose, isFolder);
+      HostRoot.makePlace(this.#root, target, isFolder);
+      bindings.push({ source, target, readonly: purpose === 'readonly' || purpose === 'modules' });
+      return target;
     });
     bindInto(this.#pid, bindings);
-    for (const { target, source } of bindings) mounts.set(target, realpathSync(source));
+    for (const { target, source } of bindings) {
+      mounts.set(target, typeof source === 'string' ? realpathSync(source) : WHOLE);
+    }
     return inside;
   }
 
@@ -109,7 +119,12 @@ export class Admissions {
 /**
  * Makes what a request names reachable for a host that gets no other.
  * @param root path of the folder that hosts have as their '/'
+ * @param rootMount as for Admissions.admit
  * @returns and throws as Admissions.admit
  */
-export const admit = <T extends Reach>(root: string, pid: number, request: T): T =>
-  new Admissions(root, pid).admit(request);
+export const admit = <T extends Reach>(
+  root: string,
+  pid: number,
+  request: T,
+  rootMount?: MountedRoot['rootMount'],
+): T => new Admissions(root, pid).admit(request, rootMount);

@@ -21,6 +21,7 @@ const READ_AT_START = [
 export class ByPaths implements Confinement {
   readonly missing: readonly string[];
   readonly needsReach: boolean;
+  readonly hasOwnMounts = false;
   readonly #code: string;
   readonly #abi: number;
   readonly #architecture: Architecture;

@@ -16,6 +16,8 @@ export interface Confinement {
   readonly refusal?: string;
   /** Whether a host can only be launched for a container that is known: none can be started ahead. */
   readonly needsReach: boolean;
+  /** Whether hosts have mounts of their own, so that a container's root can be mounted for its host alone. */
+  readonly hasOwnMounts: boolean;
   /**
    * @param firstDescriptor number of the first of `descriptors` in the process
    * @param reach what its container may reach, where needsReach; a host that is to have more than one container has none,
@@ -35,6 +37,7 @@ export interface ConfinementOptions {
 export class Unconfined implements Confinement {
   readonly missing: readonly string[];
   readonly needsReach = false;
+  readonly hasOwnMounts = false;
   readonly #code: string;
 
   constructor(code: string, missing: readonly string[] = []) {

@@ -11,6 +11,7 @@ import { fewCapabilities, filtered, noNewPrivileges, ownRoot, resourceLimits, re
 export class OwnRoot implements Confinement {
   readonly missing: readonly string[];
   readonly needsReach = false;
+  readonly hasOwnMounts = true;
   readonly #root: HostRoot;
   readonly #code: string;
   readonly #ruleset: Ruleset | undefined;

@@ -1,11 +1,17 @@
 import { dirname } from 'node:path';
 import type { GuestStart, HostStart } from '../../host/protocol.ts';
 import type { SharedStart } from '../../host/shared/protocol.ts';
+import type { Binding } from '../linux/mounts.ts';
 import type { Purpose } from './host-root.ts';
 
 /** The paths in a request to a host: all that it may reach of the machine's files. */
 export type Reach = Pick<GuestStart, 'root' | 'module' | 'mounts' | 'readonlyRoot'> &
   Partial<Pick<HostStart, 'directory' | 'logPath'> & Pick<SharedStart, 'original'>>;
+
+/** A request whose root does not stand at its path in this process's own mounts, and is mounted for its host alone. */
+export interface MountedRoot {
+  readonly rootMount?: Exclude<Binding['source'], string>;
+}
 
 /** Something that a host may reach, and what for. */
 export interface Reached {

@@ -12,6 +12,7 @@ class Refused implements Confinement {
   readonly missing: readonly string[];
   readonly refusal: string;
   readonly needsReach = true;
+  readonly hasOwnMounts = false;
 
   constructor(missing: readonly string[]) {
     this.missing = missing;

@@ -1,5 +1,8 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, realpathSync } from 'node:fs';
+import { WasmletError } from '../../../base/errors.ts';
 import { systemCall } from './call.ts';
+import { mountOverlay } from './overlay.ts';
+import type { Layers } from './overlay.ts';
 
 /** Mounts in the namespace of another process (open_tree(2), mount_setattr(2), move_mount(2), setns(2)). */
 
@@ -21,10 +24,16 @@ const ATTR_NOSUID_NODEV_NOEXEC = 0x2 | 0x4 | 0x8;
 /** struct mount_attr */
 const ATTRIBUTES_BYTES = 32;
 
+/** An overlay mount that another process has. */
+export interface MountedLayers {
+  readonly pid: number;
+  readonly upper: string;
+}
+
 /** A file or folder, to be shown to another process. */
 export interface Binding {
-  /** What is shown, as this process sees it; links are followed. */
-  readonly source: string;
+  /** What is shown: a path, as this process sees it, whose links are followed; or an overlay mount. */
+  readonly source: string | Layers | MountedLayers;
   /** Where, as the other process sees it; something of the same kind stands there. */
   readonly target: string;
   readonly readonly: boolean;
@@ -39,7 +48,7 @@ export interface Binding {
 export function bindInto(pid: number, bindings: readonly Binding[]): void {
   const trees: { readonly fd: number; readonly target: string }[] = [];
   try {
-    for (const { source, target, readonly } of bindings) trees.push({ fd: cloneTree(source, readonly), target });
+    for (const { source, target, readonly } of bindings) trees.push({ fd: mountOf(source, readonly), target });
     insideMounts(pid, () => {
       for (const { fd, target } of trees) systemCall('move_mount', fd, '', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
     });
@@ -60,13 +69,42 @@ export function unbindIn(pid: number, targets: readonly string[]): void {
 }
 
 /** A mount that stands nowhere yet, as a descriptor. */
+function mountOf(source: Binding['source'], readonly: boolean): number {
+  if (typeof source === 'string') return cloneTree(source, readonly);
+  if ('lower' in source) return mountOverlay(source, attributesOf(readonly));
+  const place = placeOfLayers(source);
+  return insideMounts(source.pid, () => cloneTree(place, readonly));
+}
+
+const attributesOf = (readonly: boolean): number => ATTR_NOSUID_NODEV_NOEXEC | (readonly ? ATTR_RDONLY : 0);
+
+/**
+ * Where a process has an overlay mount, as it sees it: the kernel's own list says it (proc_pid_mountinfo(5)).
+ * @throws WasmletError FailedPrecondition when it has none with this upper folder
+ */
+function placeOfLayers({ pid, upper }: MountedLayers): string {
+  const path = realpathSync(upper);
+  for (const line of readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n')) {
+    const [mount = '', fileSystem = ''] = line.split(' - ');
+    const [type, , options = ''] = fileSystem.split(' ');
+    if (type !== 'overlay') continue;
+    const found = options.split(',').find((option) => option.startsWith('upperdir='));
+    if (found !== undefined && unescape(found) === `upperdir=${path}`) return unescape(mount.split(' ')[4] ?? '');
+  }
+  throw new WasmletError('FailedPrecondition', `process ${pid} has no mount of ${upper}`);
+}
+
+/** The kernel writes what would part its words in octal. */
+const unescape = (text: string): string =>
+  text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+
 function cloneTree(source: string, readonly: boolean): number {
   // For Node's own words of what is wrong with a path.
   closeSync(openSync(source, constants.O_RDONLY | 0o10000000));
   const fd = systemCall('open_tree', AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
   try {
     const attributes = Buffer.alloc(ATTRIBUTES_BYTES);
-    attributes.writeBigUInt64LE(BigInt(ATTR_NOSUID_NODEV_NOEXEC | (readonly ? ATTR_RDONLY : 0)), 0);
+    attributes.writeBigUInt64LE(BigInt(attributesOf(readonly)), 0);
     attributes.writeBigUInt64LE(BigInt(MS_PRIVATE), 16);
     systemCall('mount_setattr', fd, '', AT_EMPTY_PATH | AT_RECURSIVE, attributes, attributes.length);
     return fd;
@@ -81,7 +119,7 @@ function cloneTree(source: string, readonly: boolean): number {
  * thread comes in between; Node's other threads see nothing of it, as they get no share in this thread's root and
  * working directory. Both are afterwards what they were.
  */
-function insideMounts(pid: number, body: () => void): void {
+function insideMounts<T>(pid: number, body: () => T): T {
   const opened: number[] = [];
   const open = (path: string): number => {
     const fd = openSync(path, 'r');
@@ -99,7 +137,7 @@ function insideMounts(pid: number, body: () => void): void {
     systemCall('unshare', CLONE_FS);
     systemCall('setns', there, CLONE_NEWNS);
     try {
-      body();
+      return body();
     } finally {
       systemCall('setns', here, CLONE_NEWNS);
       systemCall('fchdir', root);

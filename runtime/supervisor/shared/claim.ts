@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { join, relative } from 'node:path';
 import { messageOf } from '../../../base/errors.ts';
 import { findExecutable } from '../../host/executable.ts';
 import type { GuestStart } from '../../host/protocol.ts';
+import type { MountedRoot } from '../../sandbox/confinement/reach.ts';
 import type { SupervisorContext } from '../context.ts';
 import type { ChildHost } from '../hosts.ts';
 import type { SharedGuest } from './guest.ts';
@@ -11,8 +11,8 @@ import type { Placement } from './placement.ts';
 
 export interface SharedClaimRequest {
   readonly placement: Placement;
-  readonly guest: GuestStart;
-  /** Host path of the image's unpacked tree, of which the guest's root is a copy. */
+  readonly guest: GuestStart & MountedRoot;
+  /** Host path of the image's unpacked tree; nothing has been written into the guest's root yet. */
   readonly tree: string | undefined;
 }
 
@@ -32,6 +32,7 @@ export interface Claim {
 export async function claimShared(context: SupervisorContext, request: SharedClaimRequest): Promise<Claim> {
   const { placement } = request;
   const own = (): ChildHost => context.pool.claim(placement.netns, request.guest);
+  if (placement.needsMounts && !context.pool.confinement.hasOwnMounts) return { host: own(), ownHost: NOT_CONFINED };
   let prepared;
   try {
     prepared = await context.sharedModules.prepare(moduleOf(request));
@@ -46,11 +47,9 @@ export async function claimShared(context: SupervisorContext, request: SharedCla
   return { host: context.sharedHosts.claim(placement), module: prepared };
 }
 
+/** Where the configuration was changed between its creation and its start. */
+const NOT_CONFINED = 'its files are mounted for it, and hosts that are shared are not confined any more';
+
 /** By the image's own file, which is the same for all of its containers. @throws what findExecutable throws */
-function moduleOf({ guest, tree }: SharedClaimRequest): string {
-  const path = guest.module ?? findExecutable(guest);
-  const within = relative(guest.root, path);
-  if (tree === undefined || within.startsWith('..')) return path;
-  const original = join(tree, within);
-  return existsSync(original) ? original : path;
-}
+const moduleOf = ({ guest, tree }: SharedClaimRequest): string =>
+  guest.module ?? findExecutable({ ...guest, root: tree !== undefined && existsSync(tree) ? tree : guest.root });

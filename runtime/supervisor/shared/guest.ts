@@ -2,6 +2,7 @@ import type { ProcessIdentity } from '../../../base/process.ts';
 import type { HostAnswer } from '../../host/protocol.ts';
 import type { SharedStart } from '../../host/shared/protocol.ts';
 import type { Host, HostEnd } from '../hosts.ts';
+import type { MountedRoot } from '../../sandbox/confinement/reach.ts';
 import type { SharedHost } from './host.ts';
 
 /** One container's part of a shared host. */
@@ -36,7 +37,7 @@ export class SharedGuest implements Host {
    * @returns as ChildHost.start
    * @throws WasmletError DeadlineExceeded
    */
-  start(start: SharedStart, timeoutMs: number): Promise<HostAnswer | undefined> {
+  start(start: SharedStart & MountedRoot, timeoutMs: number): Promise<HostAnswer | undefined> {
     return this.#host.start(this, start, timeoutMs);
   }
 

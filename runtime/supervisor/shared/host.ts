@@ -6,6 +6,7 @@ import type { ProcessIdentity } from '../../../base/process.ts';
 import type { HostAnswer } from '../../host/protocol.ts';
 import type { SharedStart, SharedUsage } from '../../host/shared/protocol.ts';
 import { Admissions } from '../../sandbox/confinement/admission.ts';
+import type { MountedRoot } from '../../sandbox/confinement/reach.ts';
 import { hostRootPath, hostSocketPath } from '../hosts.ts';
 import type { ChildHost, Host } from '../hosts.ts';
 import type { ProcessUsage } from '../stats.ts';
@@ -36,6 +37,8 @@ export interface SharedHostOptions {
   /** The process; it runs already. */
   readonly host: Host | ChildHost;
   readonly shard: Shard;
+  /** Whether it has mounts of its own, which a container whose root is mounted for it needs. */
+  readonly hasOwnMounts: boolean;
   readonly runDirectory: string;
   readonly logger: Logger;
   /** Ends with the supervisor; the host goes on as long as it has guests. */
@@ -49,6 +52,7 @@ export class SharedHost {
   readonly shard: Shard;
   /** By container. */
   readonly guests = new Map<string, SharedGuest>();
+  readonly hasOwnMounts: boolean;
   /** Resolves when the process is gone. */
   readonly ended: Promise<void>;
   readonly #options: SharedHostOptions;
@@ -65,6 +69,7 @@ export class SharedHost {
     this.id = options.host.id;
     this.identity = options.host.identity;
     this.shard = options.shard;
+    this.hasOwnMounts = options.hasOwnMounts;
     this.#connection = ready.then(() => this.#connect());
     this.#connection.catch(() => this.#kill());
     this.ended = options.host.ended.then((end) => {
@@ -116,7 +121,11 @@ export class SharedHost {
   }
 
   /** @returns the host's answer, undefined when it ended without one */
-  async start(guest: SharedGuest, start: SharedStart, timeoutMs: number): Promise<HostAnswer | undefined> {
+  async start(
+    guest: SharedGuest,
+    start: SharedStart & MountedRoot,
+    timeoutMs: number,
+  ): Promise<HostAnswer | undefined> {
     try {
       const connection = await this.#connection;
       const admitted = this.#admit(guest, start);
@@ -132,11 +141,11 @@ export class SharedHost {
   }
 
   /** Lets the host have what the container may reach, for as long as that one is there. */
-  #admit(guest: SharedGuest, start: SharedStart): SharedStart {
+  #admit(guest: SharedGuest, { rootMount, ...start }: SharedStart & MountedRoot): SharedStart {
     const { pid } = this.identity;
     this.#admissions ??= new Admissions(hostRootPath(this.#options.runDirectory), pid);
     const admissions = this.#admissions;
-    const admitted = admissions.admit(start);
+    const admitted = admissions.admit(start, rootMount);
     guest.ended
       .then(() => {
         if (!this.#hasEnded && isAlive(this.identity)) admissions.dismiss(admitted);

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { WasmletError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { Cgroups } from '../../sandbox/cgroup.ts';
+import { hasOwnMounts } from '../../sandbox/confinement/admission.ts';
 import type { WasiIdentity } from '../../../wasi/wasi.ts';
 import { AdoptedHost } from '../hosts.ts';
 import type { HostPool } from '../pool.ts';
@@ -39,6 +40,8 @@ export interface Placement {
   /** Path of the pod's own network namespace. */
   readonly netns: string | undefined;
   readonly cpuShares: number;
+  /** Whether its root is mounted for its host. */
+  readonly needsMounts: boolean;
   /** The pod's control group, if it is to have one. */
   readonly cgroupParent: string | undefined;
 }
@@ -55,6 +58,15 @@ export interface SharedHostsOptions {
 /** What belongs to a process is the same for all of its guests. */
 function shardOf({ namespace, identity, netns }: Placement): Shard {
   return { namespace, netns, key: JSON.stringify([namespace, identity ?? null, netns ?? null]) };
+}
+
+function isWithOwnMounts(pid: number): boolean {
+  try {
+    return hasOwnMounts(pid);
+  } catch {
+    // It has just ended.
+    return false;
+  }
 }
 
 /** The hosts that containers share, and which container goes to which. */
@@ -75,7 +87,7 @@ export class SharedHosts {
    */
   claim(placement: Placement): SharedGuest {
     const shard = shardOf(placement);
-    const host = this.#choose(shard, placement.cpuShares) ?? this.#start(shard, placement);
+    const host = this.#choose(shard, placement) ?? this.#start(shard, placement);
     return this.#place(host, placement);
   }
 
@@ -96,8 +108,10 @@ export class SharedHosts {
   }
 
   /** The host of the shard with the fewest guests, unless it is full or another one would make use of another core. */
-  #choose(shard: Shard, cpuShares: number): SharedHost | undefined {
-    const all = [...this.#hosts].filter((host) => host.shard.key === shard.key && !host.hasEnded);
+  #choose(shard: Shard, { cpuShares, needsMounts }: Placement): SharedHost | undefined {
+    const all = [...this.#hosts].filter(
+      (host) => host.shard.key === shard.key && !host.hasEnded && (host.hasOwnMounts || !needsMounts),
+    );
     const [best] = all.filter((host) => this.#hasRoom(host, cpuShares)).sort((a, b) => a.guests.size - b.guests.size);
     if (best === undefined) return undefined;
     return best.guests.size >= SPREAD_FROM && all.length < availableParallelism() ? undefined : best;
@@ -114,6 +128,7 @@ export class SharedHosts {
   #start(shard: Shard, placement: Placement): SharedHost {
     const { identity, netns } = placement;
     const { pool } = this.#options;
+    const { hasOwnMounts } = pool.confinement;
     const child = pool.claim(netns);
     pool.refill();
     const title = `wasmlet-host ${shard.namespace}: shared`;
@@ -128,7 +143,7 @@ export class SharedHosts {
       throw new WasmletError('Unavailable', `a shared host process could not be started: ${answer?.message ?? ''}`);
     };
     const ready = share();
-    return this.#add(new SharedHost({ host: child, shard, ...this.#options }, ready), placement);
+    return this.#add(new SharedHost({ host: child, shard, hasOwnMounts, ...this.#options }, ready), placement);
   }
 
   #add(host: SharedHost, { cgroupParent }: Placement): SharedHost {
@@ -196,7 +211,10 @@ export class SharedHosts {
     const { runDirectory, signal } = this.#options;
     const adopted = new AdoptedHost(id, { pid, startTime, bootId }, runDirectory, signal);
     return this.#add(
-      new SharedHost({ host: adopted, shard: shardOf(placement), ...this.#options }, Promise.resolve()),
+      new SharedHost(
+        { host: adopted, shard: shardOf(placement), hasOwnMounts: isWithOwnMounts(pid), ...this.#options },
+        Promise.resolve(),
+      ),
       placement,
     );
   }
