@@ -1,81 +1,17 @@
 /** `wasmlet up` as users run it: a real node behind the local API server, kubectl, and what becomes of pods with it. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cgroupRootOf } from '../../agent/local/up.ts';
 import type { Pod } from '../../agent/kube/types.ts';
 import { inheritedEnvironment, PROJECT } from '../support/agent.ts';
 import { createApi } from '../support/api.ts';
-import { removeControlGroups } from '../support/cgroups.ts';
-import { run, runOrThrow } from '../support/command.ts';
+import { run } from '../support/command.ts';
 import { describeOnCluster, useCluster } from '../support/fixture.ts';
-import { buildGuest } from '../support/guests.ts';
 import { createKubectl, type Kubectl } from '../support/kubectl.ts';
+import { Up } from '../support/up.ts';
 
-const CLI = join(PROJECT, 'agent/cli.ts');
 const PATIENCE_MS = 180_000;
-
-/** `wasmlet up` on a folder that outlives its process. */
-class Up implements AsyncDisposable {
-  readonly root: string;
-  #child: ChildProcess | undefined;
-
-  private constructor(root: string) {
-    this.root = root;
-  }
-
-  static async start(): Promise<Up> {
-    const up = new Up(await mkdtemp(join(tmpdir(), 'wasmlet-up-')));
-    await up.start();
-    return up;
-  }
-
-  /** Resolves once it says that its node is Ready. */
-  async start(): Promise<void> {
-    const child = spawn(process.execPath, [CLI, 'up', '--root', this.root, '--port', '0'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: inheritedEnvironment(),
-    });
-    this.#child = child;
-    for await (const line of createInterface({ input: child.stdout })) {
-      if (line.includes('is Ready')) {
-        child.stdout.resume();
-        return;
-      }
-    }
-    throw new Error('wasmlet up ended before its node was Ready');
-  }
-
-  get kubeconfig(): string {
-    return join(this.root, 'api/kubeconfig');
-  }
-
-  /** @returns how the process ended */
-  async end(signal: NodeJS.Signals): Promise<number | NodeJS.Signals | null> {
-    const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return null;
-    const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-    child.kill(signal);
-    const [code, by] = await ended;
-    return code ?? by;
-  }
-
-  /** Puts a guest into the node's store, through the running process. */
-  async import(guest: Parameters<typeof buildGuest>[0], name: string): Promise<void> {
-    const args = [CLI, 'images', 'import', '--root-dir', join(this.root, 'node'), await buildGuest(guest), name];
-    await runOrThrow(process.execPath, args, { env: inheritedEnvironment() });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.end('SIGTERM');
-    await removeControlGroups(cgroupRootOf(this.root));
-    await rm(this.root, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
-  }
-}
 
 const pod = (name: string, container: object, spec: object = {}) => ({
   apiVersion: 'v1',

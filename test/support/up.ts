@@ -1,0 +1,76 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { cgroupRootOf } from '../../agent/local/up.ts';
+import { inheritedEnvironment, PROJECT } from './agent.ts';
+import { removeControlGroups } from './cgroups.ts';
+import { runOrThrow } from './command.ts';
+import { buildGuest, type GuestName } from './guests.ts';
+
+const CLI = join(PROJECT, 'agent/cli.ts');
+
+/** `wasmlet up` on a folder that outlives its process, and goes when it is disposed of. */
+export class Up implements AsyncDisposable {
+  readonly root: string;
+  #child: ChildProcess | undefined;
+
+  private constructor(root: string) {
+    this.root = root;
+  }
+
+  static async start(): Promise<Up> {
+    const up = new Up(await mkdtemp(join(tmpdir(), 'wasmlet-up-')));
+    await up.start();
+    return up;
+  }
+
+  /** Resolves once it says that its node is Ready. */
+  async start(): Promise<void> {
+    const child = spawn(process.execPath, [CLI, 'up', '--root', this.root, '--port', '0', '--web-port', '0'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: inheritedEnvironment(),
+    });
+    this.#child = child;
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (line.includes('is Ready')) {
+        child.stdout.resume();
+        return;
+      }
+    }
+    throw new Error('wasmlet up ended before its node was Ready');
+  }
+
+  get kubeconfig(): string {
+    return join(this.root, 'api/kubeconfig');
+  }
+
+  /** The link to the page for browsers that works now. */
+  async link(): Promise<string> {
+    return (await readFile(join(this.root, 'web-link'), 'utf8')).trim();
+  }
+
+  /** @returns how the process ended */
+  async end(signal: NodeJS.Signals): Promise<number | NodeJS.Signals | null> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return null;
+    const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+    child.kill(signal);
+    const [code, by] = await ended;
+    return code ?? by;
+  }
+
+  /** Puts a guest into the node's store, through the running process. */
+  async import(guest: GuestName, name: string): Promise<void> {
+    const args = [CLI, 'images', 'import', '--root-dir', join(this.root, 'node'), await buildGuest(guest), name];
+    await runOrThrow(process.execPath, args, { env: inheritedEnvironment() });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end('SIGTERM');
+    await removeControlGroups(cgroupRootOf(this.root));
+    await rm(this.root, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+  }
+}
