@@ -50,6 +50,7 @@ describeOnCluster('the packed package', () => {
       'cri.proto',
       'host.cjs',
       'local-openapi.json',
+      'local-page',
       'local-protobuf.json',
       'pull-worker.mjs',
       'rewrite-worker.mjs',
