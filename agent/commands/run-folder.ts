@@ -7,7 +7,7 @@ import { identityOf, isAlive, signalProcess } from '../../base/process.ts';
 
 /** What `wasmlet run` has of this user: images, and a folder for each guest that runs. */
 export const stateFolder = (): string =>
-  join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'wasmlet', 'run');
+  join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'wasmlet-run');
 
 const identity = z.object({ pid: z.number().int(), startTime: z.string(), bootId: z.string() });
 const ownerSchema = z.object({ owner: identity, host: identity.optional() });

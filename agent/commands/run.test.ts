@@ -18,6 +18,7 @@ const copies = (source: number, target: number, first = ''): string => `(module
   (func $fd_read (import "wasi_snapshot_preview1" "fd_read") (param i32 i32 i32 i32) (result i32))
   (func $fd_write (import "wasi_snapshot_preview1" "fd_write") (param i32 i32 i32 i32) (result i32))
   (func $sock_accept (import "wasi_snapshot_preview1" "sock_accept") (param i32 i32 i32) (result i32))
+  (func $set_flags (import "wasi_snapshot_preview1" "fd_fdstat_set_flags") (param i32 i32) (result i32))
   (memory (export "memory") 2)
   (global $in (mut i32) (i32.const ${source}))
   (global $out (mut i32) (i32.const ${target}))
@@ -36,7 +37,9 @@ const copies = (source: number, target: number, first = ''): string => `(module
 const SERVES = copies(
   0,
   0,
-  `(if (call $sock_accept (i32.const 3) (i32.const 0) (i32.const 16)) (then unreachable))
+  // Listeners are not blocking from the start.
+  `(if (call $set_flags (i32.const 3) (i32.const 0)) (then unreachable))
+   (if (call $sock_accept (i32.const 3) (i32.const 0) (i32.const 16)) (then unreachable))
    (global.set $in (i32.load (i32.const 16)))
    (global.set $out (i32.load (i32.const 16)))`,
 );
@@ -47,7 +50,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const stateFolder = () => join(folder, 's', 'wasmlet', 'run');
+const stateFolder = () => join(folder, 's', 'wasmlet-run');
 
 async function moduleFile(name: string, wat: string): Promise<string> {
   const path = join(folder, `${name}.wasm`);
@@ -144,13 +147,16 @@ describe('run', { timeout: 2 * PATIENCE_MS }, () => {
 
   test('publishes what the guest listens on, and nothing else', async () => {
     const port = await freePort();
-    const child = start('--publish', `${port}:80`, await moduleFile('serves', SERVES));
+    // One that another program has on all addresses is nobody else's.
+    const guestPort = await freePort();
+    const child = start('--publish', `${port}:${guestPort}`, await moduleFile('serves', SERVES));
     const end = ended(child);
     await guestOf();
     const socket = connect(port, '127.0.0.1');
     socket.end('hello');
-    expect(await text(socket)).toBe('hello');
+    const answer = text(socket).catch(String);
     expect(await end).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(await answer).toBe('hello');
   });
 
   test('that was killed leaves nothing for longer than to the next one', async () => {
@@ -180,6 +186,10 @@ describe('run', { timeout: 2 * PATIENCE_MS }, () => {
     expect(await run('--pull', 'never', 'example.org/nothing:1')).toMatchObject({
       code: 125,
       stderr: expect.stringMatching(/^wasmlet: image example.org\/nothing:1 is not in .*--pull is never/) as string,
+    });
+    expect(await run('./nothing.wasm')).toMatchObject({
+      code: 125,
+      stderr: 'wasmlet: ./nothing.wasm: there is no such file\n',
     });
     writeFileSync(join(folder, 'text'), 'text');
     expect(await run(join(folder, 'text'))).toMatchObject({

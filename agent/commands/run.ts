@@ -120,6 +120,7 @@ function write(stream: NodeJS.WriteStream, data: Buffer, onGone: () => void): Pr
 /** A file as it is, or the image of that name: of this user's own store, pulled where that is needed. */
 async function imageOf(config: Config, name: string, options: RunOptions, signal: AbortSignal): Promise<Image> {
   if (existsSync(name) && statSync(name).isFile()) return imageOfFile(name);
+  if (/^[./]|\.wasm$/.test(name)) throw new WasmletError('NotFound', `${name}: there is no such file`);
   const { canonical, domain } = parseReference(name);
   const root = stateFolder();
   await mkdir(root, { recursive: true, mode: 0o700 });

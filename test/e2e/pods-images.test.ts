@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { KubeObject } from '../../agent/kube/types.ts';
 import { startRegistry } from '../cluster/registry.ts';
+import { run } from '../support/command.ts';
 import { buildGuest } from '../support/guests.ts';
 import { pushImage } from '../support/push.ts';
 import { containerStatus, describeScene, isEnded } from './scene.ts';
@@ -22,6 +24,23 @@ describeScene('images', (scene) => {
     const pod = await namespace.waitForPod('hello', isEnded);
     expect(pod.status?.phase).toBe('Succeeded');
     expect(containerStatus(pod)?.imageID).toMatch(/@sha256:[0-9a-f]{64}$/);
+  });
+
+  test('an image that was imported into the node beside a running agent needs no registry, and is not removed while it is used', async () => {
+    const { rootDir } = scene().agent;
+    const cli = join(import.meta.dirname, '../../agent/cli.ts');
+    const images = async (...args: readonly string[]) =>
+      await run(process.execPath, [cli, 'images', ...args, '--root-dir', rootDir], { timeoutMs: 240_000 });
+    const name = 'registry.invalid/imported/sleep:1';
+    expect((await images('import', await buildGuest('sleep'), name)).stdout).toMatch(
+      /^registry.invalid\/imported\/sleep:1 /,
+    );
+    await using namespace = await scene().namespace();
+    await namespace.apply(namespace.pod({ name: 'local', image: name, container: { imagePullPolicy: 'Never' } }));
+    await namespace.waitForPod('local', (pod) => containerStatus(pod)?.state?.running !== undefined);
+    expect((await images('rm', name)).stderr).toMatch(/is used by container .*: end that first, or say --force/);
+    await namespace.kubectl('delete', 'pod', 'local', '--now');
+    await expect.poll(async () => (await images('rm', name)).stdout, { timeout: 240_000 }).toBe(`Deleted: ${name}\n`);
   });
 
   test('a Linux image waits with a reason that says what to build, and backs off', async () => {
