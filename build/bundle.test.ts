@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -24,6 +33,7 @@ describe('the published bundle', () => {
       'pull-worker.mjs',
       'rewrite-worker.mjs',
       'supervisor.mjs',
+      'wasmlet.cjs',
     ]);
   });
 
@@ -52,6 +62,24 @@ describe('the published bundle', () => {
     const { stdout, status } = spawnSync(process.execPath, [cli, 'version'], { cwd: output, encoding: 'utf8' });
     expect(status).toBe(0);
     expect(stdout.trim()).toContain(VERSION);
+  });
+
+  test('has a command for whatever Node is there, which runs the program on one that is new enough', () => {
+    const launcher = files.find((file) => file.endsWith('wasmlet.cjs'))!;
+    expect(statSync(launcher).mode & 0o111).not.toBe(0);
+    const version = () => spawnSync(process.execPath, [launcher, 'version'], { cwd: output, encoding: 'utf8' });
+    expect(version().stdout).toContain(VERSION);
+    // As an old Node takes it: no syntax of later years, and another Node where the package has one.
+    const text = readFileSync(launcher, 'utf8');
+    expect(text).not.toMatch(/\bawait\b|#[a-z]/);
+    writeFileSync(launcher, text.replace('process.versions.node', '"20.1.0"'));
+    const { status, stderr } = version();
+    expect([status, stderr]).toEqual([1, expect.stringContaining('needs Node 26 or later') as string]);
+    const folder = join(output, 'node_modules', 'node', 'bin');
+    mkdirSync(folder, { recursive: true });
+    symlinkSync(process.execPath, join(folder, 'node'));
+    expect(version().stdout).toContain(VERSION);
+    expect(spawnSync(process.execPath, [launcher, 'nonsense'], { cwd: output }).status).toBe(2);
   });
 
   test('keeps the host small: no logging, no validation, no Kubernetes in it', () => {

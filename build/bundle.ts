@@ -35,6 +35,9 @@ const DATA = [
 /** The program of local mode's page, which browsers run. */
 const PAGE = { source: 'agent/local/web/page/app.ts', output: 'local-page/app.js' } as const;
 
+/** What npm installs as the command: for whatever Node is there. */
+const LAUNCHER = { source: 'build/launcher.ts', output: 'wasmlet.cjs' } as const;
+
 /** The licences of what the bundles contain. */
 const LICENSES = 'THIRD_PARTY_LICENSES';
 
@@ -83,6 +86,11 @@ export async function bundle(output: string): Promise<string[]> {
     if (executable) await chmod(outfile, 0o755);
     written.push(outfile);
   }
+  const launcher = join(output, LAUNCHER.output);
+  const old = { platform: 'node', format: 'cjs', target: 'node14', external: ['*.mjs'] } satisfies BuildOptions;
+  await build({ ...old, entryPoints: [join(repository, LAUNCHER.source)], bundle: true, outfile: launcher });
+  await chmod(launcher, 0o755);
+  written.push(launcher);
   const host = join(output, 'host.cjs');
   await writeFile(host, await bundleHost());
   const page = join(output, PAGE.output);

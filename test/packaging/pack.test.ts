@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { PROJECT } from '../support/agent.ts';
 import { runOrThrow } from '../support/command.ts';
+import { buildGuest } from '../support/guests.ts';
 import { containerStatus, isEnded, startScene } from '../e2e/scene.ts';
 import { describeOnCluster, useCluster } from '../support/fixture.ts';
 
@@ -55,8 +56,21 @@ describeOnCluster('the packed package', () => {
       'pull-worker.mjs',
       'rewrite-worker.mjs',
       'supervisor.mjs',
+      'wasmlet.cjs',
     ]);
     for (const file of files) expect((await stat(join(installed, 'dist', file))).size).toBeLessThan(8 * 1024 * 1024);
+  });
+
+  test('has all of the command line, with nothing of the source tree', async () => {
+    const module = await buildGuest('hello-wat');
+    const env = { ...process.env, XDG_STATE_HOME: join(folder, 'state') };
+    expect((await runOrThrow(wasmlet, ['run', module], { cwd: folder, env })).stdout).toMatch(/hello/i);
+    const node = ['--root-dir', join(folder, 'node')];
+    await runOrThrow(wasmlet, ['images', 'import', module, 'hello:1', ...node], { cwd: folder });
+    expect((await runOrThrow(wasmlet, ['images', 'ls', ...node], { cwd: folder })).stdout).toMatch(
+      /library\/hello +1 /,
+    );
+    expect((await runOrThrow(wasmlet, ['completion', 'bash'], { cwd: folder })).stdout).toContain('complete -F');
   });
 
   test('tells its version, which is that of package.json', async () => {
