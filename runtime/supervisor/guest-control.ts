@@ -1,6 +1,8 @@
-import { copyFile, rename, rm } from 'node:fs/promises';
+import { constants, createWriteStream } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, WasmletError } from '../../base/errors.ts';
+import { pipeline } from 'node:stream/promises';
+import { WasmletError } from '../../base/errors.ts';
 import { CHECKPOINT_FILE } from '../host/control-protocol.ts';
 import type { ControlReply, ControlRequest } from '../host/control-protocol.ts';
 import type { GuestFrame } from '../service.ts';
@@ -63,10 +65,16 @@ export async function checkpointGuest(controlled: ControlledContainer, location:
   await rm(written, { force: true });
   await ask(controlled, { type: 'checkpoint' }, 'done');
   try {
-    await rename(written, location);
-  } catch (error) {
-    if (errnoOf(error) !== 'EXDEV') throw error;
-    await copyFile(written, location);
+    await copyPlain(written, location);
+  } finally {
     await rm(written, { force: true });
   }
+}
+
+/** Copies what is a file itself: a guest that has become its host could have put a link to another there. */
+async function copyPlain(from: string, to: string): Promise<void> {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  await using source = await open(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!(await source.stat()).isFile()) throw new WasmletError('Internal', 'the host has written no file');
+  await pipeline(source.createReadStream({ autoClose: false }), createWriteStream(to, { mode: 0o600 }));
 }
