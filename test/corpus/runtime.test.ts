@@ -20,16 +20,29 @@ import {
 /** For building a guest and its toolchain, once. */
 const TIMEOUT_MS = 15 * 60_000;
 
+/** Classes of each engine. CPython takes half a minute of CPU time in the interpreter: only where it is asked for. */
+const CLASSES = ['wasm', 'wasm-interpreter'] as const;
+type Class = (typeof CLASSES)[number];
+const SLOW = new Set(process.env['WASMLET_TEST_SLOW_CORPUS'] === undefined ? ['work-python'] : []);
+
 /** Runs a program in a container of ours, in folders of its own. */
-async function ourOutcome(runtime: TestRuntime, program: Program, args: readonly string[]): Promise<Outcome> {
+async function ourOutcome(
+  { runtime, runtimeClass }: { readonly runtime: TestRuntime; readonly runtimeClass: Class },
+  program: Program,
+  args: readonly string[],
+): Promise<Outcome> {
   await using place = await Workplace.make();
   const mount = (containerPath: string, hostPath: string) => ({ containerPath, hostPath, readonly: false });
-  const { container } = await runtime.run('(module)', {
-    image: { userSpecifiedImage: program.name, imageRef: 'sha256:0', module: await program.module() },
-    args: [...program.command, ...args],
-    envs: Object.entries(ENV).map(([key, value]) => ({ key, value })),
-    mounts: [mount(WORK, place.work), mount(PROGRAMS, place.programs)],
-  });
+  const { container } = await runtime.run(
+    '(module)',
+    {
+      image: { userSpecifiedImage: program.name, imageRef: 'sha256:0', module: await program.module() },
+      args: [...program.command, ...args],
+      envs: Object.entries(ENV).map(([key, value]) => ({ key, value })),
+      mounts: [mount(WORK, place.work), mount(PROGRAMS, place.programs)],
+    },
+    runtimeClass,
+  );
   const { exitCode = NaN } = await runtime.exited(container);
   const log = await readFile((await runtime.service.containerStatus(container)).logPath, 'utf8');
   return { stdout: written(log, 'stdout'), stderr: written(log, 'stderr'), exitCode, left: await place.left() };
@@ -45,16 +58,18 @@ function written(log: string, stream: string): string {
     .join('');
 }
 
-describe('the corpus beside wasmtime', () => {
+describe.each(CLASSES)('the corpus in the class %s beside wasmtime', (runtimeClass) => {
   for (const program of CORPUS) {
     test(`${program.name} prints, leaves and ends with the same`, { timeout: TIMEOUT_MS }, async ({ skip }) => {
       const why = await program.whyNot();
       if (why !== undefined) skipWithout(skip, why);
+      if (runtimeClass === 'wasm-interpreter' && SLOW.has(program.name)) skip('WASMLET_TEST_SLOW_CORPUS is not set');
       await using runtime = await TestRuntime.start();
+      const ours = (args: readonly string[]): Promise<Outcome> => ourOutcome({ runtime, runtimeClass }, program, args);
       const args = [WORK, ...ARGUMENTS];
-      const ours = await ourOutcome(runtime, program, args);
+      const outcome = await ours(args);
       const left = program.shows.includes('files') ? { 'b.txt': 'first line\nsecond line\n' } : {};
-      expect(ours).toEqual({
+      expect(outcome).toEqual({
         stdout: expected(program),
         stderr: 'to standard error\n',
         exitCode: EXIT_CODE,
@@ -66,11 +81,8 @@ describe('the corpus beside wasmtime', () => {
         skipWithout(skip, wasmtime.missing);
         return;
       }
-      expect(ours).toEqual(await peerOutcome(wasmtime, program, args));
-      const [trap, peers] = [
-        await ourOutcome(runtime, program, ['trap']),
-        await peerOutcome(wasmtime, program, ['trap']),
-      ];
+      expect(outcome).toEqual(await peerOutcome(wasmtime, program, args));
+      const [trap, peers] = [await ours(['trap']), await peerOutcome(wasmtime, program, ['trap'])];
       // What is said of a trap is each runtime's own.
       expect([trap.exitCode, trap.stdout, trap.left]).toEqual([peers.exitCode, peers.stdout, peers.left]);
       expect(trap.exitCode).not.toBe(0);
