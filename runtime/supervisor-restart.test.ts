@@ -1,11 +1,12 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { silentLogger } from '../base/log.ts';
-import { bootId } from '../base/process.ts';
+import { bootId, identityOf } from '../base/process.ts';
+import type { ProcessIdentity } from '../base/process.ts';
 import { connectRuntime } from './client.ts';
 import { MAX_MESSAGE_BYTES } from './protocol.ts';
 import { counts, exits, prints, SLEEPS, SPINS } from './test-guests.ts';
@@ -102,18 +103,41 @@ describe('an adopted host', () => {
   });
 });
 
-test('a container whose supervisor died before its guest was started is created still, and can be started', async () => {
-  await using runtime = await TestRuntime.start();
+/** Creates a container, and leaves it as a supervisor does that is killed right after it has claimed a host. */
+async function claimedContainer(runtime: TestRuntime, host: ProcessIdentity): Promise<string> {
   const sandbox = await runtime.service.runPodSandbox(runtime.sandboxConfig(), 'wasm');
   const container = await runtime.service.createContainer(sandbox, await runtime.containerConfig(prints('ran\n')));
   await runtime.killSupervisor();
   const config = pathsBelow(runtime.root).find((path) => path.endsWith(join(container, 'config.json')))!;
-  // As a supervisor leaves it that is killed right after it has claimed a host.
-  const host = { id: '0123456789abcdef', pid: 999_999_999, startTime: '1', bootId: bootId() };
-  const body = { host, claimedAt: '2026-01-01T00:00:00.000000000Z' };
+  const body = { host: { id: '0123456789abcdef', ...host }, claimedAt: '2026-01-01T00:00:00.000000000Z' };
   const record = JSON.stringify({ kind: 'ContainerState', version: 1, body });
   writeFileSync(join(runtime.root, dirname(config), 'state.json'), record);
   await runtime.answers();
+  return container;
+}
+
+test('a container whose host was chosen does not run before it is known, and is started once', async () => {
+  await using runtime = await TestRuntime.start();
+  const child = spawn('sleep', ['600']);
+  try {
+    const container = await claimedContainer(runtime, identityOf(child.pid!));
+    const status = await runtime.service.containerStatus(container);
+    expect(status).toMatchObject({ state: 'CONTAINER_CREATED' });
+    expect(status.startedAt).toBeUndefined();
+    const started = runtime.service.startContainer(container);
+    expect(await runtime.service.containerStatus(container)).toMatchObject({ state: 'CONTAINER_CREATED' });
+    child.kill('SIGKILL');
+    await started;
+    expect(await runtime.exited(container)).toMatchObject({ exitCode: 0, reason: 'Completed' });
+    expect(await runtime.output(container)).toBe('ran\n');
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
+
+test('a container whose supervisor died before its guest was started is created still, and can be started', async () => {
+  await using runtime = await TestRuntime.start();
+  const container = await claimedContainer(runtime, { pid: 999_999_999, startTime: '1', bootId: bootId() });
   expect(await runtime.service.containerStatus(container)).toMatchObject({ state: 'CONTAINER_CREATED' });
   await runtime.service.startContainer(container);
   expect(await runtime.exited(container)).toMatchObject({ exitCode: 0, reason: 'Completed' });

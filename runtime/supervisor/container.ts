@@ -43,6 +43,9 @@ const START_TIMEOUT_MS = 120_000;
 /** How long the kernel may take to end a process after SIGKILL before this is called a fault. */
 const KILL_TIMEOUT_MS = 10_000;
 
+/** How often it is looked whether a guest runs that an earlier supervisor was starting. */
+const POLL_MS = 20;
+
 /** 128 + SIGKILL */
 const KILLED_EXIT_CODE = 137;
 
@@ -97,7 +100,13 @@ export class ContainerEntry {
 
   get state(): ContainerState {
     if (this.#exit) return 'CONTAINER_EXITED';
-    return this.#state?.startedAt === undefined ? 'CONTAINER_CREATED' : 'CONTAINER_RUNNING';
+    // Not before it is known: what has run once is never created again.
+    return this.#state?.startedAt === undefined || this.#isPending ? 'CONTAINER_CREATED' : 'CONTAINER_RUNNING';
+  }
+
+  /** Whether nothing shows yet that the guest runs: the first that a host does for a container is to open its log. */
+  get #isPending(): boolean {
+    return this.#isStartUnseen && !existsSync(this.logPath);
   }
 
   /** The host process, while it runs. */
@@ -120,6 +129,7 @@ export class ContainerEntry {
   /** @throws WasmletError FailedPrecondition when the guest cannot be started; the container is exited then */
   start(): Promise<void> {
     return this.#queue.run(async () => {
+      if (this.#isStartUnseen) await this.#untilKnown();
       if (this.state === 'CONTAINER_RUNNING') return;
       if (this.#exit) throw this.#wrongState('has exited');
       if (!this.owner.ready) throw this.#wrongState('cannot start: its sandbox is stopped');
@@ -134,6 +144,15 @@ export class ContainerEntry {
         this.#context.pool.refill();
       }
     });
+  }
+
+  /** Waits until a host that an earlier supervisor has chosen runs the guest, or has ended. */
+  async #untilKnown(): Promise<void> {
+    let hasEnded = this.#exited === undefined;
+    void this.#exited?.then(() => (hasEnded = true));
+    const deadline = performance.now() + START_TIMEOUT_MS;
+    while (this.#isPending && !hasEnded && performance.now() < deadline) await delay(POLL_MS);
+    if (this.state === 'CONTAINER_RUNNING') this.#emit('CONTAINER_STARTED_EVENT');
   }
 
   async #claim(): Promise<Claim> {
@@ -273,7 +292,7 @@ export class ContainerEntry {
   /** Takes over a container whose host runs still. */
   async adoptRunning(state: StateRecord, host: Host): Promise<void> {
     if (!host.shared) await this.#limits.adopt(host);
-    // A host that was about to start when its supervisor died counts as started: its exit will say otherwise.
+    // A host that was about to start when its supervisor died counts as started once it has opened the log.
     this.#isStartUnseen = state.startedAt === undefined;
     this.#state = { ...state, startedAt: state.startedAt ?? state.claimedAt };
     this.#watch(host);
@@ -288,10 +307,10 @@ export class ContainerEntry {
 
   /**
    * Whether the guest never ran: its supervisor died between the choice of a host and the start, and the host, which was
-   * given nothing to do, ended. The first that a host does for a container is to open its log.
+   * given nothing to do, ended.
    */
   async #neverRan(): Promise<boolean> {
-    return this.#isStartUnseen && !existsSync(this.logPath) && (await this.#readExit()) === undefined;
+    return this.#isPending && (await this.#readExit()) === undefined;
   }
 
   /** Makes the container what it was before a start that never came about. */
@@ -445,7 +464,8 @@ export class ContainerEntry {
   status(): ContainerStatus {
     const exit = this.#exit;
     const ranUnseen = exit !== undefined && exit.reason !== 'StartError';
-    const startedAt = this.#state?.startedAt ?? (ranUnseen ? this.#state?.claimedAt : undefined);
+    const begun = this.state === 'CONTAINER_CREATED' ? undefined : this.#state?.startedAt;
+    const startedAt = begun ?? (ranUnseen ? this.#state?.claimedAt : undefined);
     return {
       ...this.summary(),
       ...(startedAt === undefined ? {} : { startedAt }),
