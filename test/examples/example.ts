@@ -70,9 +70,17 @@ async function useRuntimeClass(folder: string, runtimeClass: string): Promise<vo
   }
 }
 
-/** RuntimeClass `wasm`, for one node. */
-async function runtimeClassOf(scene: Scene): Promise<string> {
+const runtimeClasses = new Map<string, Promise<string>>();
+
+/** RuntimeClass `wasm`, for one node; made once. */
+function runtimeClassOf(scene: Scene): Promise<string> {
   const { nodeName } = scene.agent;
+  const made = runtimeClasses.get(nodeName) ?? makeRuntimeClass(scene, nodeName);
+  runtimeClasses.set(nodeName, made);
+  return made;
+}
+
+async function makeRuntimeClass(scene: Scene, nodeName: string): Promise<string> {
   const wasm = JSON.parse(await scene.kubectl(['get', 'runtimeclass', 'wasm', '--output=json'])) as {
     scheduling: { nodeSelector: Record<string, string> };
   };

@@ -22,9 +22,9 @@ declare module 'vitest' {
 }
 
 /**
- * vitest's global set-up of the project e2e: one control plane and one registry for the run. Without Go the tests that
- * need them are skipped, visibly, and on CI (`CI` set) the run fails instead. WASMLET_TEST_KUBECONFIG names an existing
- * cluster to be used, as its administrator, instead of an own one.
+ * vitest's global set-up of the projects e2e and oracles: one control plane and one registry for each. Without Go the
+ * tests that need them are skipped, visibly, and on CI (`CI` set) the run fails instead. WASMLET_TEST_KUBECONFIG names an
+ * existing cluster to be used, as its administrator, instead of an own one.
  * @returns the tear-down
  */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {

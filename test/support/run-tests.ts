@@ -72,7 +72,7 @@ async function main(): Promise<number> {
     }
   }
   const total = { passed: 0, failed: 0, skipped: 0 };
-  for (const project of ['unit', 'e2e']) {
+  for (const project of ['unit', 'e2e', 'oracles']) {
     const counts = await vitest(project);
     total.passed += counts.passed;
     total.failed += counts.failed;
