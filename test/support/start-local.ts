@@ -44,7 +44,8 @@ interface Running extends AsyncDisposable {
 async function startUp(signal: AbortSignal): Promise<Running> {
   const root = await mkdtemp(join(tmpdir(), 'wasmlet-'));
   // In a process group of its own: Ctrl-C ends us, and we end it.
-  const args = [CLI, 'up', '--root', root, '--port', '0'];
+  // Types of the page's program are stripped by what Node calls experimental; in what is published they are gone.
+  const args = ['--disable-warning=ExperimentalWarning', CLI, 'up', '--root', root, '--port', '0'];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
   const ended = once(child, 'exit');
   const dispose = async () => {
