@@ -39,6 +39,14 @@ test('a root that cannot be mounted is a copy, and stands where the guest is tol
   expect(await root.usage()).toMatchObject({ inodesUsed: 1 });
 });
 
+test('a root whose path is longer than the kernel takes for a mount is a copy', async () => {
+  using folder = testFolder();
+  const long = join(folder.path, 'n'.repeat(120), 'm'.repeat(120));
+  mkdirSync(long, { recursive: true });
+  const { root } = await makeRoot(long, true);
+  expect([root.kind, root.forStart]).toEqual(['copy', {}]);
+});
+
 test('a trial says why nothing can be mounted', async () => {
   using folder = testFolder();
   const file = join(folder.path, 'file');

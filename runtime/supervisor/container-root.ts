@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { leaveTree, useTree } from '../../base/tree-use.ts';
 import type { DiskUsage } from '../../base/disk-usage.ts';
 import type { MountedRoot } from '../sandbox/confinement/reach.ts';
+import { isLayerPath } from '../sandbox/linux/overlay.ts';
 import type { Layers } from '../sandbox/linux/overlay.ts';
 import type { RootFilesystem } from '../service.ts';
 import { rootPath, upperPath, workPath } from './records.ts';
@@ -42,12 +43,16 @@ export class ContainerRoot {
    * @throws system errors: an image that is gone, a disk that is full
    */
   async make(mayMount: boolean): Promise<void> {
-    if (this.#tree === undefined || !mayMount) {
+    if (this.#tree === undefined || !mayMount || !this.#arePathsShort(this.#tree)) {
       await makeRootFolder(rootPath(this.#directory), this.#tree);
       return;
     }
     await useTree(this.#tree, basename(this.#directory), this.#directory);
     await this.#makeLayers(this.#tree);
+  }
+
+  #arePathsShort(tree: string): boolean {
+    return [tree, upperPath(this.#directory), workPath(this.#directory)].every(isLayerPath);
   }
 
   async #makeLayers(tree: string): Promise<void> {

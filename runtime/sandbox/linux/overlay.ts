@@ -4,6 +4,12 @@ import { systemCall } from './call.ts';
 
 /** Overlay mounts that stand nowhere yet (fsopen(2), fsconfig(2), fsmount(2); Linux' filesystems/overlayfs.rst). */
 
+/** Bytes of a value that fsconfig(2) takes at the most. */
+const MAX_VALUE_BYTES = 255;
+
+/** Whether the kernel takes the path of a layer: namespaces of long names, far down, have longer ones. */
+export const isLayerPath = (path: string): boolean => Buffer.byteLength(path) <= MAX_VALUE_BYTES;
+
 /** Folders that an overlay mount is made of. The upper and the working folder are that mount's alone. */
 export interface Layers {
   /** Never changed, and may be under any number of mounts. */
