@@ -55,7 +55,9 @@ test(
     const page = await open(skip);
     const errors: string[] = [];
     page.on('pageerror', (error) => errors.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+    page.on('console', (message) => {
+      if (message.type() === 'error') errors.push(`${message.text()} ${message.location().url}`);
+    });
     const link = await up.link();
     await page.goto(link);
     await page.locator('#node', { hasText: 'is Ready' }).waitFor();

@@ -28,6 +28,12 @@ const HEADERS = {
   'Cache-Control': 'no-store',
 } as const;
 
+/**
+ * What a link leads to: a page of this origin, so that the browser sends the cookie; the token leaves the address. A
+ * browser that is told of no icon asks for one.
+ */
+const ENTRY = '<!doctype html><link rel="icon" href="data:," /><meta http-equiv="refresh" content="0; url=/" />';
+
 export interface WebServerOptions {
   /** 0: any that is free. */
   readonly port: number;
@@ -108,8 +114,7 @@ class Site {
       return;
     }
     response.setHeader('Set-Cookie', `${COOKIE}=${session}; HttpOnly; SameSite=Strict; Path=/`);
-    // A page of this origin, so that the browser sends the cookie; the token leaves the address.
-    end(response, 200, '<!doctype html><meta http-equiv="refresh" content="0; url=/">', 'text/html; charset=utf-8');
+    end(response, 200, ENTRY, 'text/html; charset=utf-8');
   }
 
   #show(path: string, query: URLSearchParams, response: ServerResponse): void {

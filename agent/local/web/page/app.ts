@@ -136,7 +136,7 @@ async function follow(pod: PodView, container: string, signal: AbortSignal): Pro
       const words = await answer.text();
       if (signal.aborted) return;
       log.textContent = words;
-      // Draws again with the pod's next change.
+      // It is asked for again when the page is next drawn.
       shownLog = '';
       return;
     }
