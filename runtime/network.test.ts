@@ -36,14 +36,12 @@ describe.skipIf(why !== undefined)(`the network of pods${why === undefined ? '' 
     expect(status.network.additionalIps).toEqual([expect.stringMatching(/^fd00:123::/)]);
 
     const container = await runtime.container(sandbox, SLEEPS);
-    const state = JSON.parse(readFileSync(runtime.file(container, 'state.json'), 'utf8')) as {
-      body: { host: { pid: number } };
-    };
+    const pid = runtime.hostPid(container);
     const [name] = await runtime.namespaces();
     const inode = statSync(namespacePath(name ?? '')).ino;
-    expect(readlinkSync(`/proc/${state.body.host.pid}/ns/net`)).toBe(`net:[${inode}]`);
+    expect(readlinkSync(`/proc/${pid}/ns/net`)).toBe(`net:[${inode}]`);
     expect(readlinkSync('/proc/self/ns/net')).not.toBe(`net:[${inode}]`);
-    expect(readFileSync(`/proc/${state.body.host.pid}/status`, 'utf8')).toMatch(/^Seccomp:\s+2$/m);
+    expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^Seccomp:\s+2$/m);
 
     await runtime.service.stopPodSandbox(sandbox);
     expect((await runtime.service.podSandboxStatus(sandbox)).network.ip).toBe('');

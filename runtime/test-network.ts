@@ -25,6 +25,7 @@ import {
   namespacePath,
   removeNamespace,
 } from './sandbox/network/namespace.ts';
+import { namespacePrefix } from './sandbox/network/pod-networks.ts';
 import type { ContainerConfig, PodSandboxConfig, RuntimeService } from './service.ts';
 import { pathsBelow, testFolder } from './test-folder.ts';
 import { assemble, until } from './test-runtime.ts';
@@ -116,9 +117,14 @@ export class TestNetwork implements AsyncDisposable {
   }
 }
 
+/** On a machine that has much else to do. */
+const START_TIMEOUT_MS = 300_000;
+
 /** A supervisor on the machine of a TestNetwork. */
 export class NetworkedRuntime implements AsyncDisposable {
   readonly root: string;
+  /** Counts from the next start of the supervisor on. */
+  maxContainersPerHost = 250;
   readonly #network: TestNetwork;
   #child: ChildProcess | undefined;
   #service: RuntimeService | undefined;
@@ -142,12 +148,9 @@ export class NetworkedRuntime implements AsyncDisposable {
   }
 
   /** Names of the namespaces of this runtime's sandboxes. */
-  async namespaces(): Promise<string[]> {
-    const ids = new Set(this.#ids);
-    return (await listNamespaces('wasmlet-')).filter((name) => ids.has(name.slice(-64)));
+  namespaces(): Promise<string[]> {
+    return listNamespaces(namespacePrefix(this.root));
   }
-
-  readonly #ids: string[] = [];
 
   /** How many processes there are of it, what descriptors its supervisor has open, and its files. */
   holdings(): { processes: number; descriptors: Record<string, number>; files: string[] } {
@@ -178,8 +181,12 @@ export class NetworkedRuntime implements AsyncDisposable {
   async start(): Promise<void> {
     const { machine, confDir, binDir } = this.#network;
     const socket = join(this.root, 'runtime.sock');
-    const handlers = { wasm: { engine: 'v8', isolation: 'process' } } as const;
-    const options = { root: this.root, socket, spawn: false, handlers, defaultHandler: 'wasm' };
+    const handlers = {
+      wasm: { engine: 'v8', isolation: 'process' },
+      'wasm-shared': { engine: 'v8', isolation: 'shared' },
+    } as const;
+    const { maxContainersPerHost } = this;
+    const options = { root: this.root, socket, spawn: false, handlers, defaultHandler: 'wasm', maxContainersPerHost };
     const args = [
       join(import.meta.dirname, 'supervisor/main.ts'),
       ...['--root', this.root, '--socket', socket, '--default-handler', 'wasm', '--handlers', JSON.stringify(handlers)],
@@ -193,7 +200,7 @@ export class NetworkedRuntime implements AsyncDisposable {
       this.#service = await connectRuntime({ ...options, cni, logger: silentLogger }).catch(() => undefined);
       if (this.#child?.exitCode !== null) throw new Error(this.log());
       return this.#service !== undefined;
-    }, 20_000);
+    }, START_TIMEOUT_MS);
   }
 
   /** Ends the supervisor, not what it has started. */
@@ -208,7 +215,7 @@ export class NetworkedRuntime implements AsyncDisposable {
   }
 
   /** Makes a sandbox. */
-  async sandbox(change: Partial<PodSandboxConfig> = {}): Promise<string> {
+  async sandbox(change: Partial<PodSandboxConfig> = {}, handler = 'wasm'): Promise<string> {
     const name = `pod-${++this.#sandboxes}`;
     const config: PodSandboxConfig = {
       metadata: { name, uid: `uid-${name}`, namespace: 'default', attempt: 0 },
@@ -220,9 +227,7 @@ export class NetworkedRuntime implements AsyncDisposable {
       annotations: {},
       ...change,
     };
-    const id = await this.service.runPodSandbox(config, 'wasm');
-    this.#ids.push(id);
-    return id;
+    return await this.service.runPodSandbox(config, handler);
   }
 
   /** Starts a container in a sandbox. */
@@ -248,6 +253,28 @@ export class NetworkedRuntime implements AsyncDisposable {
     });
     await this.service.startContainer(id);
     return id;
+  }
+
+  /** The process that runs a container. */
+  hostPid(container: string): number {
+    const state = readFileSync(this.file(container, 'state.json'), 'utf8');
+    return (JSON.parse(state) as { body: { host: { pid: number } } }).body.host.pid;
+  }
+
+  /** Waits until a container has ended. @returns its exit code and what it wrote */
+  async result(container: string): Promise<{ exitCode: number | undefined; output: string }> {
+    await until(
+      async () => (await this.service.containerStatus(container)).state === 'CONTAINER_EXITED',
+      START_TIMEOUT_MS,
+    );
+    const { exitCode } = await this.service.containerStatus(container);
+    return { exitCode, output: await this.output(container) };
+  }
+
+  /** What a container wrote so far. */
+  async output(container: string): Promise<string> {
+    const { logPath } = await this.service.containerStatus(container);
+    return readFileSync(logPath, 'utf8').replace(/^\S+ (stdout|stderr) [FP] /gm, '');
   }
 
   /** A file of a sandbox: found by its id. */

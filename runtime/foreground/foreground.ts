@@ -135,7 +135,7 @@ function requestOf(options: ForegroundOptions, directory: string): Omit<HostExec
       ready: true,
       annotations: {},
     },
-    ...{ isolation: 'process' as const, cgroupParent: undefined, netns: undefined },
+    ...{ isolation: 'process' as const, cgroupParent: undefined, netns: undefined, guestAddresses: undefined },
   };
   const started = { config: container, owner, directory, logPath: join(root, 'log'), policy: { posixExtension } };
   const guest = guestStart(started, container.args);

@@ -2,7 +2,6 @@ import { readdir, rm, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { errnoOf, hasCode, messageOf } from '../../base/errors.ts';
 import { readRecord } from '../../base/record.ts';
-import { PodNetwork } from '../sandbox/network/pod-network.ts';
 import { endLeftCommands } from './commands.ts';
 import { ContainerEntry } from './container.ts';
 import type { SupervisorContext } from './context.ts';
@@ -40,8 +39,7 @@ export async function adoptAll(runtime: Runtime): Promise<void> {
   }
   await removeEmptyFolders(podsDirectory(root));
   await removeStrayFiles(runtime);
-  const networks = [...runtime.sandboxes.values()].flatMap(({ netns }) => netns ?? []);
-  await runtime.context.networks.removeStrays(new Set(networks));
+  await runtime.context.networks.removeStrays([...runtime.sandboxes.values()]);
 }
 
 /**
@@ -108,7 +106,7 @@ async function sandboxDirectories(pods: string): Promise<string[]> {
 
 async function adoptSandbox(runtime: Runtime, directory: string): Promise<void> {
   const record = await readRecord(sandboxPath(directory), SANDBOX_RECORD);
-  const network = await PodNetwork.read(directory);
+  const network = await runtime.context.networks.adopt(directory);
   if (!record) {
     // Its creation was broken off, and its id was never given to anyone.
     await network?.tearDown();

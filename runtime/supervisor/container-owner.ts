@@ -1,3 +1,4 @@
+import type { GuestAddresses } from '../sandbox/network/pod-network.ts';
 import type { PodSandboxConfig, PodSandboxMetadata } from '../service.ts';
 
 /** What a container needs to know of its sandbox. */
@@ -16,5 +17,7 @@ export interface ContainerOwner {
   readonly cgroupParent: string | undefined;
   /** Path of the pod's own network namespace; undefined: it shares the node's. */
   readonly netns: string | undefined;
+  /** What its guests' sockets are kept to; undefined: they may have all addresses of their network namespace. */
+  readonly guestAddresses: GuestAddresses | undefined;
   readonly ready: boolean;
 }

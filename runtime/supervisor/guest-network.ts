@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import type { WasiNetwork } from '../../wasi/wasi.ts';
 import type { ContainerConfig, GuestNetwork } from '../service.ts';
+import type { ContainerOwner } from './container-owner.ts';
 
 /** For a client that says nothing of the network, as a kubelet through CRI: what is never meant for a pod is refused. */
 const DEFAULT_NETWORK: GuestNetwork = {
@@ -10,18 +11,25 @@ const DEFAULT_NETWORK: GuestNetwork = {
 };
 
 /**
- * What a container's sockets may do.
- * @param own whether its pod has a network of its own: then the kernel has only the pod's addresses for it, its
- *   loopback is the pod's, which its containers share, and the node's ports are those of the node's addresses
+ * What a container's sockets may do. Where its pod has a network of its own, its loopback is the pod's, which its
+ * containers share, and the node's ports are those of the node's addresses; the kernel has only the pod's addresses for
+ * it, unless other pods are in the network namespace too.
  */
 export function networkOf(
   { network = DEFAULT_NETWORK }: ContainerConfig,
-  own: boolean,
-): Pick<WasiNetwork, 'bindAddresses' | 'listeners' | 'policy'> {
+  { netns, guestAddresses }: Pick<ContainerOwner, 'netns' | 'guestAddresses'>,
+): Pick<WasiNetwork, 'bindAddresses' | 'loopback' | 'listeners' | 'policy'> {
   // A confined host cannot ask the kernel for the machine's addresses itself.
   const ownAddresses = machineAddresses();
-  if (!own) return { ...network, policy: { ...network.policy, ownAddresses: [...LOOPBACK, ...ownAddresses] } };
-  return { ...network, bindAddresses: [], policy: { ...network.policy, allowLoopback: true, ownAddresses } };
+  if (netns === undefined)
+    return { ...network, policy: { ...network.policy, ownAddresses: [...LOOPBACK, ...ownAddresses] } };
+  const { addresses = [], loopback } = guestAddresses ?? {};
+  return {
+    ...network,
+    bindAddresses: addresses,
+    ...(loopback === undefined ? {} : { loopback }),
+    policy: { ...network.policy, allowLoopback: true, ownAddresses },
+  };
 }
 
 /** Linux takes 0.0.0.0 and :: for itself too. */

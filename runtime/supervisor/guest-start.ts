@@ -23,7 +23,7 @@ export function hostStart(container: StartedContainer): Omit<HostStart, 'v' | 't
   const { config, owner, directory, logPath } = container;
   const { module } = config.image;
   const guest = guestStart(container, config.args);
-  const network = networkOf(config, owner.netns !== undefined);
+  const network = networkOf(config, owner);
   const fuelLimit = fuelLimitOf(owner, config.metadata.name);
   return {
     ...guest,
@@ -43,7 +43,7 @@ export function guestStart(
   { config, owner, directory, policy }: StartedContainer,
   args: readonly string[],
 ): GuestStart {
-  const network = networkOf(config, owner.netns !== undefined);
+  const network = networkOf(config, owner);
   return {
     engine: owner.engine,
     title: `wasmlet-host ${owner.metadata.namespace}/${owner.metadata.name}/${config.metadata.name}`,

@@ -59,7 +59,12 @@ export class Runtime {
   constructor(context: SupervisorContext, handlers: Handlers) {
     this.context = context;
     this.#handlers = handlers;
-    context.sharedHosts.maxPerHost = handlers.maxContainersPerHost ?? DEFAULT_MAX_PER_HOST;
+    this.#configureSharing(handlers);
+  }
+
+  #configureSharing({ cni, maxContainersPerHost = DEFAULT_MAX_PER_HOST }: Handlers): void {
+    this.context.networks.configure(cni, maxContainersPerHost);
+    this.context.sharedHosts.maxPerHost = maxContainersPerHost;
   }
 
   version(): RuntimeVersion {
@@ -90,8 +95,7 @@ export class Runtime {
     this.#handlers = handlers;
     this.context.policy.posixExtension = handlers.posixExtension ?? true;
     this.context.confine(handlers.confinement ?? 'preferred');
-    this.context.networks.configure(handlers.cni);
-    this.context.sharedHosts.maxPerHost = handlers.maxContainersPerHost ?? DEFAULT_MAX_PER_HOST;
+    this.#configureSharing(handlers);
   }
 
   async runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string> {

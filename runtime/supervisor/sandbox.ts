@@ -2,7 +2,7 @@ import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, messageOf } from '../../base/errors.ts';
 import { writeRecord } from '../../base/record.ts';
-import type { PodNetwork } from '../sandbox/network/pod-network.ts';
+import type { GuestAddresses, PodNetwork } from '../sandbox/network/pod-network.ts';
 import type { PodSandbox, PodSandboxConfig, PodSandboxMetadata, PodSandboxStatus } from '../service.ts';
 import type { ContainerEntry } from './container.ts';
 import type { ContainerOwner } from './container-owner.ts';
@@ -74,6 +74,10 @@ export class SandboxEntry implements ContainerOwner {
     return this.#network?.netns;
   }
 
+  get guestAddresses(): GuestAddresses | undefined {
+    return this.#network?.guestAddresses;
+  }
+
   get ready(): boolean {
     return this.#record.state === 'SANDBOX_READY';
   }
@@ -107,7 +111,9 @@ export class SandboxEntry implements ContainerOwner {
   async #setUpNetwork(): Promise<void> {
     const { networks, pool } = this.#context;
     const { id, config } = this.#record;
-    const network = await networks.plan({ id, directory: this.directory, config });
+    // Whose containers share a host process, and those have one network namespace.
+    const group = this.isolation === 'shared' && this.engine === 'v8' ? this.metadata.namespace : undefined;
+    const network = await networks.plan({ id, directory: this.directory, config, group });
     this.#network = network;
     await network?.setUp(() => pool.warm(network.netns));
   }
@@ -121,9 +127,10 @@ export class SandboxEntry implements ContainerOwner {
   async #releaseNetwork(): Promise<void> {
     const network = this.#network;
     if (!network) return;
-    await this.#context.pool.dismiss(network.netns);
-    await this.#context.sharedHosts.dismiss(network.netns);
-    await network.tearDown();
+    await network.tearDown(async () => {
+      await this.#context.pool.dismiss(network.netns);
+      await this.#context.sharedHosts.dismiss(network.netns);
+    });
     this.#network = undefined;
   }
 

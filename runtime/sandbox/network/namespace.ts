@@ -38,9 +38,13 @@ function findTool(name: string): string | undefined {
 
 function tool(name: string): string {
   const path = findTool(name);
-  if (path === undefined) throw new WasmletError('FailedPrecondition', `${name} is not installed (util-linux)`);
+  if (path === undefined) throw new WasmletError('FailedPrecondition', `${name} is not installed`);
   return path;
 }
+
+/** Why pods cannot have a network namespace together, where each can have one; undefined: they can. */
+export const missingMeansToShare = (): string | undefined =>
+  findTool('ip') === undefined ? 'ip is not installed (iproute2)' : undefined;
 
 /** Why this process can make no network namespaces; undefined: it can. */
 export function missingMeans(): string | undefined {
@@ -110,6 +114,24 @@ const stderrOf = (error: unknown): string =>
   error instanceof Error && 'stderr' in error && typeof error.stderr === 'string' && error.stderr !== ''
     ? error.stderr.trim()
     : String(error);
+
+/**
+ * Runs a program of the system inside a namespace to its end.
+ * @param input what it reads
+ * @returns what it has answered
+ * @throws WasmletError FailedPrecondition with what it says when it fails
+ */
+export async function runInside(path: string, name: string, args: readonly string[], input = ''): Promise<string> {
+  const running = run(...insideNamespace(path, tool(name), args), { timeout: TOOL_TIMEOUT_MS });
+  // A program that fails need not read all of it.
+  running.child.stdin?.on('error', () => undefined).end(input);
+  try {
+    return (await running).stdout;
+  } catch (cause) {
+    const message = `${name} failed in network namespace ${path}: ${stderrOf(cause)}`;
+    throw new WasmletError('FailedPrecondition', message, { cause });
+  }
+}
 
 /**
  * The command that runs a program inside a namespace. It costs a millisecond, and leaves no process between: nsenter
