@@ -79,6 +79,10 @@ export class TestNetwork implements AsyncDisposable {
     network.configure(families, more);
     await createNamespace(network.machine);
     await network.run('ip', 'link', 'set', 'lo', 'up');
+    // A new address of IPv6 is not used for a second, until it is known to be nobody else's: whoever connects meanwhile
+    // does so from the loopback's, and waits for an answer that cannot come.
+    const setting = '/proc/sys/net/ipv6/conf/default/accept_dad';
+    await network.run('sh', '-c', `test ! -e ${setting} || echo 0 > ${setting}`);
     return network;
   }
 
