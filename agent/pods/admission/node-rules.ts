@@ -1,9 +1,10 @@
 import type { EventReason } from '../../kube/event-reasons.ts';
-import type { Node, Pod, Taint } from '../../kube/types.ts';
-import { containersOf } from '../spec.ts';
+import type { Node } from '../../kube/types.ts';
 import type { AdmissionInput, AdmissionRule, Refusal } from './admission.ts';
+import { portsConflict } from './host-ports.ts';
 import { matchesNode } from './node-affinity.ts';
 import { amountOf, podRequests } from './pod-requests.ts';
+import { tolerates } from './taints.ts';
 
 /** Whether this node has what the pod needs, as the scheduler saw it (pkg/scheduler, AdmissionCheck). */
 export const nodeRules: readonly AdmissionRule[] = [
@@ -82,45 +83,12 @@ function nodeName({ pod, node }: AdmissionInput): Refusal | undefined {
 }
 
 function nodePorts({ pod, otherPods }: AdmissionInput): Refusal | undefined {
-  const taken = otherPods.flatMap(hostPortsOf);
-  const clash = hostPortsOf(pod).some((port) => taken.some((other) => conflicts(port, other)));
-  return clash ? predicate('NodePorts', "node(s) didn't have free ports for the requested pod ports") : undefined;
-}
-
-interface HostPort {
-  readonly ip: string;
-  readonly protocol: string;
-  readonly port: number;
-}
-
-function hostPortsOf(pod: Pod): HostPort[] {
-  return containersOf(pod)
-    .flatMap(({ ports }) => ports ?? [])
-    .filter(({ hostPort }) => (hostPort ?? 0) > 0)
-    .map(({ hostIP, protocol, hostPort }) => ({
-      ip: hostIP === undefined || hostIP === '' ? '0.0.0.0' : hostIP,
-      protocol: protocol ?? 'TCP',
-      port: hostPort ?? 0,
-    }));
-}
-
-function conflicts(a: HostPort, b: HostPort): boolean {
-  if (a.port !== b.port || a.protocol !== b.protocol) return false;
-  return a.ip === b.ip || a.ip === '0.0.0.0' || b.ip === '0.0.0.0';
+  return portsConflict(pod, otherPods)
+    ? predicate('NodePorts', "node(s) didn't have free ports for the requested pod ports")
+    : undefined;
 }
 
 function noExecuteTaints({ pod, node }: AdmissionInput): Refusal | undefined {
-  const untolerated = (node.spec?.taints ?? []).find(
-    (taint) => taint.effect === 'NoExecute' && !isTolerated(pod, taint),
-  );
+  const untolerated = (node.spec?.taints ?? []).find((taint) => taint.effect === 'NoExecute' && !tolerates(pod, taint));
   return untolerated ? predicate('TaintToleration', "node(s) had taints that the pod didn't tolerate") : undefined;
-}
-
-function isTolerated(pod: Pod, taint: Taint): boolean {
-  return (pod.spec?.tolerations ?? []).some(({ key = '', operator = 'Equal', value = '', effect = '' }) => {
-    if (effect !== '' && effect !== taint.effect) return false;
-    if (key !== '' && key !== taint.key) return false;
-    if (operator === 'Exists') return true;
-    return operator === 'Equal' && key !== '' && value === (taint.value ?? '');
-  });
 }
