@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf, WasmletError } from '../../base/errors.ts';
 import { lockHolder } from '../../base/lock.ts';
@@ -52,10 +52,10 @@ export async function putHostProgram(options: HostProgramOptions): Promise<strin
 
 /** Names the program by all that it consists of: two builds of one version are two releases here. */
 async function releaseOf({ node, code }: Program): Promise<string> {
-  const hash = createHash('sha256');
-  for (const file of [node, ...(await readdir(code)).toSorted().map((name) => join(code, name))]) {
-    hash.update(`${basename(file)}\0`).update(await readFile(file));
-  }
+  const hash = createHash('sha256').update(await readFile(node));
+  const entries = await readdir(code, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  for (const file of files.toSorted()) hash.update(`${relative(code, file)}\0`).update(await readFile(file));
   return hash.digest('hex').slice(0, 16);
 }
 

@@ -111,8 +111,9 @@ describe.skipIf(why !== undefined)(why === undefined ? 'mode full' : `mode full 
       await second.end();
 
       const code = join(folder.path, 'release');
-      mkdirSync(code);
+      mkdirSync(join(code, 'local-page'), { recursive: true });
       writeFileSync(join(code, 'cli.mjs'), 'another release');
+      writeFileSync(join(code, 'local-page/index.html'), 'a page');
       const options = {
         program: { node: '/bin/true', code },
         folder: join(root, 'program'),
@@ -124,6 +125,7 @@ describe.skipIf(why !== undefined)(why === undefined ? 'mode full' : `mode full 
       expect(isAlive(started)).toBe(false);
       expect(readFileSync(join(root, 'program/current/cli.mjs'), 'utf8')).toBe('another release');
       expect(existsSync(join(release, 'node'))).toBe(true);
+      expect(readFileSync(join(release, 'local-page/index.html'), 'utf8')).toBe('a page');
 
       // The same again changes nothing; another one takes its place.
       expect(await putHostProgram(options)).toBe(release);
