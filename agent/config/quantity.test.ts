@@ -18,6 +18,10 @@ test.each([
   ['1.1Ki', '1126400m'],
   ['12345678k', '12345678k'],
   ['1000000', '1M'],
+  ['2048Ki', '2Mi'],
+  ['1Ki', '1Ki'],
+  ['1000', '1k'],
+  ['0Mi', '0'],
   ['1e3', '1e3'],
   ['1E', '1E'],
   ['1E3', '1e3'],
@@ -33,9 +37,12 @@ test.each([
   expect(formatQuantity(parseQuantity(text))).toBe(printed);
 });
 
-test.each(['', '.', 'm', '1 Gi', '1gi', '1K', '0x10', '1e', 'NaN', '1Zi', '--1'])('%s is not a quantity', (text) => {
-  expect(() => parseQuantity(text)).toThrow(/is not a quantity/);
-});
+test.each(['', '.', 'm', '1 Gi', '1gi', '1K', '0x10', '1e', 'NaN', '1Zi', '--1', '1.2.3', '1e9999'])(
+  '%s is not a quantity',
+  (text) => {
+    expect(() => parseQuantity(text)).toThrow(/is not a quantity/);
+  },
+);
 
 test('values are rounded up to whole units and thousandths', () => {
   expect(valueOf(parseQuantity('1001m'))).toBe(2n);

@@ -24,11 +24,16 @@ const PATTERN = /^([+-]?)(\d*)(?:\.(\d*))?(?:([eE])([+-]?\d{1,3})|([KMGTPE]i)|([
  * @throws WasmletError InvalidArgument when it is not one
  */
 export function parseQuantity(text: string): Quantity {
+  const quantity = asQuantity(text);
+  if (quantity) return quantity;
+  throw new WasmletError('InvalidArgument', `${JSON.stringify(text)} is not a quantity, for example 500m or 1Gi`);
+}
+
+/** As parseQuantity. @returns undefined for what is no quantity */
+export function asQuantity(text: string): Quantity | undefined {
   const match = PATTERN.exec(text);
   const [, sign, whole = '', fraction = '', , exponent, binary, decimal = ''] = match ?? [];
-  if (!match || (whole === '' && fraction === '') || text.length > 64) {
-    throw new WasmletError('InvalidArgument', `${JSON.stringify(text)} is not a quantity, for example 500m or 1Gi`);
-  }
+  if (!match || (whole === '' && fraction === '') || text.length > 64) return undefined;
   const { multiplier, divisor, format } = scaleOf(exponent, binary, decimal);
   const numerator = BigInt(whole + fraction) * multiplier * NANO;
   const nanos = divideUp(numerator, divisor * 10n ** BigInt(fraction.length));

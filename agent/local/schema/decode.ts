@@ -1,5 +1,5 @@
+import { asQuantity, formatQuantity } from '../../config/quantity.ts';
 import { badRequest } from '../api/errors.ts';
-import { canonicalQuantity } from './quantity.ts';
 import { resolve, schemaOf, type Resolved, type Schema } from './schema.ts';
 
 export interface Decoded {
@@ -113,9 +113,9 @@ class Decoder {
   }
 
   #quantity(value: unknown): string {
-    const canonical =
-      typeof value === 'string' || typeof value === 'number' ? canonicalQuantity(String(value)) : undefined;
-    if (canonical !== undefined) return canonical;
+    const isWritten = typeof value === 'string' || typeof value === 'number';
+    const quantity = isWritten ? asQuantity(String(value).trim()) : undefined;
+    if (quantity) return formatQuantity(quantity);
     throw this.#cannotBeHandled(
       "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
     );

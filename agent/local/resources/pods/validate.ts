@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
+import { parseQuantity } from '../../../config/quantity.ts';
 import type { Container, Pod, PodSpec } from '../../../kube/types.ts';
 import { field, type Cause } from '../../api/errors.ts';
-import { nanoOf } from '../../schema/quantity.ts';
 import { dataKeyProblem, labelProblem } from '../names.ts';
 
 /** What pods have to be (pkg/apis/core/validation): all that the node relies on, in the API server's words. */
@@ -144,10 +144,11 @@ function resourceCauses({ resources }: Container, path: string): Cause[] {
   return Object.entries(requests).flatMap(([name, request]) => {
     const limit = limits[name];
     const at = `${path}.resources.requests`;
-    if ((nanoOf(request) ?? 0n) < 0n) {
+    const asked = parseQuantity(request).nanos;
+    if (asked < 0n) {
       return [field.invalid(`${at}[${name}]`, request, 'must be greater than or equal to 0')];
     }
-    if (limit === undefined || (nanoOf(request) ?? 0n) <= (nanoOf(limit) ?? 0n)) return [];
+    if (limit === undefined || asked <= parseQuantity(limit).nanos) return [];
     return [field.invalid(at, request, `must be less than or equal to ${name} limit of ${limit}`)];
   });
 }
