@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { isSettledWithin } from '../../base/within.ts';
 import type { CriContext } from './context.ts';
 import { loadDefinition } from './definition.ts';
 import { imageImplementation, runtimeImplementation } from './methods.ts';
@@ -41,9 +41,7 @@ export async function serveCri(
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   // Streams of events end, and pulls are given up; what else is under way is answered.
   ended.abort();
-  const timer = new AbortController();
   const allAnswered = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  await Promise.race([allAnswered, delay(END_MS, undefined, { signal: timer.signal }).catch(() => undefined)]);
-  timer.abort();
+  await isSettledWithin(allAnswered, END_MS);
   server.forceShutdown();
 }

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { WasmletError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { isSettledWithin } from '../../base/within.ts';
 import { findLayout } from '../sandbox/cgroup-layout.ts';
 import { Cgroups } from '../sandbox/cgroup.ts';
 import { findConfinement } from '../sandbox/confinement/find-confinement.ts';
@@ -246,12 +246,9 @@ class Guest {
   }
 
   async stop(timeoutSeconds: number): Promise<void> {
-    const timer = new AbortController();
     if (timeoutSeconds > 0) {
       this.#signal('SIGTERM');
-      const expired = delay(timeoutSeconds * 1000, undefined, { signal: timer.signal }).catch(() => undefined);
-      await Promise.race([this.#host.ended, expired]);
-      timer.abort();
+      if (await isSettledWithin(this.#host.ended, timeoutSeconds * 1000)) return;
     }
     this.#signal('SIGKILL');
     await this.#host.ended;
