@@ -103,13 +103,15 @@ describe('an adopted host', () => {
   });
 });
 
+const CLAIMED_AT = '2026-01-01T00:00:00.000000000Z';
+
 /** Creates a container, and leaves it as a supervisor does that is killed right after it has claimed a host. */
 async function claimedContainer(runtime: TestRuntime, host: ProcessIdentity): Promise<string> {
   const sandbox = await runtime.service.runPodSandbox(runtime.sandboxConfig(), 'wasm');
   const container = await runtime.service.createContainer(sandbox, await runtime.containerConfig(prints('ran\n')));
   await runtime.killSupervisor();
   const config = pathsBelow(runtime.root).find((path) => path.endsWith(join(container, 'config.json')))!;
-  const body = { host: { id: '0123456789abcdef', ...host }, claimedAt: '2026-01-01T00:00:00.000000000Z' };
+  const body = { host: { id: '0123456789abcdef', ...host }, claimedAt: CLAIMED_AT };
   const record = JSON.stringify({ kind: 'ContainerState', version: 1, body });
   writeFileSync(join(runtime.root, dirname(config), 'state.json'), record);
   await runtime.answers();
@@ -130,6 +132,28 @@ test('a container whose host was chosen does not run before it is known, and is 
     await started;
     expect(await runtime.exited(container)).toMatchObject({ exitCode: 0, reason: 'Completed' });
     expect(await runtime.output(container)).toBe('ran\n');
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
+
+test('a container runs from when its log is there, though its supervisor died before, and whatever becomes of the log', async () => {
+  await using runtime = await TestRuntime.start();
+  const child = spawn('sleep', ['600']);
+  try {
+    const container = await claimedContainer(runtime, identityOf(child.pid!));
+    const { logPath } = await runtime.service.containerStatus(container);
+    const started = runtime.service.startContainer(container);
+    mkdirSync(dirname(logPath), { recursive: true });
+    writeFileSync(logPath, '');
+    await started;
+    const running = { state: 'CONTAINER_RUNNING', startedAt: CLAIMED_AT };
+    expect(await runtime.service.containerStatus(container)).toMatchObject(running);
+    rmSync(logPath);
+    expect(await runtime.service.containerStatus(container)).toMatchObject(running);
+    await runtime.killSupervisor();
+    await runtime.answers();
+    expect(await runtime.service.containerStatus(container)).toMatchObject(running);
   } finally {
     child.kill('SIGKILL');
   }

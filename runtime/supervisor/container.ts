@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, WasmletError } from '../../base/errors.ts';
 import { isEnding } from '../../base/process.ts';
 import { writeRecord } from '../../base/record.ts';
-import { START_ERROR_EXIT_CODE, writeExit } from '../host/exit-record.ts';
+import { isSettledWithin } from '../../base/within.ts';
 import type { ContainerExit } from '../host/exit-record.ts';
 import type { HostAnswer } from '../host/protocol.ts';
 import { readFuel } from '../host/fuel-file.ts';
@@ -21,13 +21,11 @@ import type { SupervisorContext } from './context.ts';
 import { fuelLimitOf } from './fuel-limit.ts';
 import { guestStart, hostStart, identityOf } from './guest-start.ts';
 import type { StartedContainer } from './guest-start.ts';
-import { judgeExit, lastWords } from './exits.ts';
+import { ExitNotes } from './exit-notes.ts';
 import { ChildHost, hostUsage, pooledErrorPath, signalHost } from './hosts.ts';
 import type { Host, HostEnd } from './hosts.ts';
-import { repairLog } from './log-repair.ts';
 import { removeHostFiles } from './pool.ts';
-import { configPath, CONTAINER_RECORD, hostErrorPath, hostStatePath, readExit } from './records.ts';
-import { STATE_RECORD, statePath } from './records.ts';
+import { configPath, CONTAINER_RECORD, hostErrorPath, hostStatePath, STATE_RECORD, statePath } from './records.ts';
 import type { ContainerRecord, StateRecord } from './records.ts';
 import type { MountedRoot } from '../sandbox/confinement/reach.ts';
 import { SerialQueue } from './serial-queue.ts';
@@ -63,9 +61,12 @@ export class ContainerEntry {
   readonly #queue = new SerialQueue();
   readonly #commands: Commands;
   readonly #limits: ContainerLimits;
+  readonly #exitNotes: ExitNotes;
   #state: StateRecord | undefined;
-  /** An earlier supervisor has given the container a host, and nobody knows whether its guest was started. */
+  /** An earlier supervisor has given the container a host, and nothing shows yet that its guest was started. */
   #isStartUnseen = false;
+  /** Settles when that is known. */
+  #startKnown: Promise<void> = Promise.resolve();
   #exit: ContainerExit | undefined;
   #host: Host | undefined;
   /** Resolves when the exit is known. */
@@ -81,7 +82,9 @@ export class ContainerEntry {
     this.root = new ContainerRoot(directory, record.config.image.tree);
     const { id: containerId } = record;
     const { resources } = record.config;
-    this.#limits = new ContainerLimits({ containerId, cgroupParent: owner.cgroupParent, resources, context });
+    const limits = new ContainerLimits({ containerId, cgroupParent: owner.cgroupParent, resources, context });
+    this.#limits = limits;
+    this.#exitNotes = new ExitNotes({ containerId, directory, logPath: this.logPath, limits, context });
     this.#commands = new Commands(context, directory, (host) => this.#limits.holdCommand(host));
   }
 
@@ -101,12 +104,7 @@ export class ContainerEntry {
   get state(): ContainerState {
     if (this.#exit) return 'CONTAINER_EXITED';
     // Not before it is known: what has run once is never created again.
-    return this.#state?.startedAt === undefined || this.#isPending ? 'CONTAINER_CREATED' : 'CONTAINER_RUNNING';
-  }
-
-  /** Whether nothing shows yet that the guest runs: the first that a host does for a container is to open its log. */
-  get #isPending(): boolean {
-    return this.#isStartUnseen && !existsSync(this.logPath);
+    return this.#state?.startedAt === undefined || this.#isStartUnseen ? 'CONTAINER_CREATED' : 'CONTAINER_RUNNING';
   }
 
   /** The host process, while it runs. */
@@ -129,7 +127,7 @@ export class ContainerEntry {
   /** @throws WasmletError FailedPrecondition when the guest cannot be started; the container is exited then */
   start(): Promise<void> {
     return this.#queue.run(async () => {
-      if (this.#isStartUnseen) await this.#untilKnown();
+      await this.#startKnown;
       if (this.state === 'CONTAINER_RUNNING') return;
       if (this.#exit) throw this.#wrongState('has exited');
       if (!this.owner.ready) throw this.#wrongState('cannot start: its sandbox is stopped');
@@ -144,15 +142,6 @@ export class ContainerEntry {
         this.#context.pool.refill();
       }
     });
-  }
-
-  /** Waits until a host that an earlier supervisor has chosen runs the guest, or has ended. */
-  async #untilKnown(): Promise<void> {
-    let hasEnded = this.#exited === undefined;
-    void this.#exited?.then(() => (hasEnded = true));
-    const deadline = performance.now() + START_TIMEOUT_MS;
-    while (this.#isPending && !hasEnded && performance.now() < deadline) await delay(POLL_MS);
-    if (this.state === 'CONTAINER_RUNNING') this.#emit('CONTAINER_STARTED_EVENT');
   }
 
   async #claim(): Promise<Claim> {
@@ -225,18 +214,11 @@ export class ContainerEntry {
   }
 
   async #failStart(host: Host, failure: string): Promise<never> {
-    if (failure !== '') await this.#noteStartError(failure);
+    if (failure !== '') await this.#exitNotes.noteStartError(failure);
     signalHost(host, 'SIGKILL');
     await this.#exited;
     const message = failure || this.#exit?.message || 'the container was stopped while it was started';
     throw new WasmletError('FailedPrecondition', message);
-  }
-
-  /** Before the host is killed, so that its end is not judged a second time. */
-  async #noteStartError(message: string): Promise<void> {
-    if (await this.#readExit()) return;
-    const exit = { exitCode: START_ERROR_EXIT_CODE, reason: 'StartError', message, finishedAt: timeNow() } as const;
-    this.#writeExit(exit);
   }
 
   /**
@@ -292,10 +274,43 @@ export class ContainerEntry {
   /** Takes over a container whose host runs still. */
   async adoptRunning(state: StateRecord, host: Host): Promise<void> {
     if (!host.shared) await this.#limits.adopt(host);
-    // A host that was about to start when its supervisor died counts as started once it has opened the log.
-    this.#isStartUnseen = state.startedAt === undefined;
-    this.#state = { ...state, startedAt: state.startedAt ?? state.claimedAt };
+    this.#state = state;
     this.#watch(host);
+    if (state.startedAt !== undefined) return;
+    this.#isStartUnseen = true;
+    this.#startKnown = this.#seeStart(host, { ...state, startedAt: state.claimedAt });
+    this.#startKnown.catch((error: unknown) => {
+      if (this.#context.signal.aborted) return;
+      this.#logError('it is not known whether a guest runs', error);
+    });
+  }
+
+  /**
+   * Waits until a guest runs whose start no supervisor saw to its end, or its host has ended: one that does neither in
+   * time is ended.
+   * @throws AbortError when the supervisor ends; WasmletError DeadlineExceeded when the kernel does not end the process
+   */
+  async #seeStart(host: Host, started: StateRecord): Promise<void> {
+    const { signal } = this.#context;
+    const deadline = performance.now() + START_TIMEOUT_MS;
+    while (this.#isStartUnseen && this.host === host) {
+      if (this.#hasLog) await this.#noteStartSeen(started);
+      else if (performance.now() < deadline) await delay(POLL_MS, undefined, { ref: false, signal });
+      else await this.stop(0);
+    }
+  }
+
+  /** From now on it runs, whatever becomes of its log: that can be rotated or taken away. */
+  async #noteStartSeen(started: StateRecord): Promise<void> {
+    this.#isStartUnseen = false;
+    this.#state = started;
+    this.#emit('CONTAINER_STARTED_EVENT');
+    await this.#saveState(started).catch((error: unknown) => this.#logError('a start cannot be noted', error));
+  }
+
+  /** Whether the guest was started once: the first that a host does for a container is to open its log. */
+  get #hasLog(): boolean {
+    return existsSync(this.logPath);
   }
 
   /** Takes over a container whose host is gone. */
@@ -310,7 +325,7 @@ export class ContainerEntry {
    * given nothing to do, ended.
    */
   async #neverRan(): Promise<boolean> {
-    return this.#isPending && (await this.#readExit()) === undefined;
+    return this.#isStartUnseen && !this.#hasLog && (await this.#exitNotes.read()) === undefined;
   }
 
   /** Makes the container what it was before a start that never came about. */
@@ -329,64 +344,21 @@ export class ContainerEntry {
         await started;
         await this.#noteExit(end);
       })
-      .catch((error: unknown) => {
-        this.#context.logger.error('an exit cannot be noted', { container: this.id, error: messageOf(error) });
-      });
+      .catch((error: unknown) => this.#logError('an exit cannot be noted', error));
   }
 
   /** Finds out how the container ended, completes its log, and tells of it. The host process is gone. */
   async #noteExit(end: HostEnd): Promise<void> {
     const hostState = this.#state?.host;
     if (await this.#neverRan()) await this.#forgetStart();
-    else this.#exit = (await this.#readExit()) ?? (await this.#judge(end));
+    else
+      this.#exit =
+        (await this.#exitNotes.read()) ?? (await this.#exitNotes.judge({ end, host: this.#host, sent: this.#sent }));
     // As in a PID namespace whose first process has ended.
     await this.#commands.killAll();
     await this.#limits.release();
     if (hostState && hostState.shared !== true) removeHostFiles(this.#context.runDirectory, hostState.id);
     this.#emit('CONTAINER_STOPPED_EVENT');
-  }
-
-  async #readExit(): Promise<ContainerExit | undefined> {
-    try {
-      return await readExit(this.directory);
-    } catch (error) {
-      this.#context.logger.error('an exit record cannot be read', { container: this.id, error: messageOf(error) });
-      return undefined;
-    }
-  }
-
-  async #judge(end: HostEnd): Promise<ContainerExit> {
-    const exit = judgeExit({
-      end,
-      sent: this.#sent,
-      oomKilled: await this.#limits.wasOomKilled(),
-      ...this.#traces(),
-    });
-    try {
-      // A host of an earlier release has kept it in the container's folder.
-      for (const folder of [hostStatePath(this.directory), this.directory]) repairLog(this.logPath, folder);
-    } catch (error) {
-      this.#context.logger.warn('a log cannot be completed', { container: this.id, error: messageOf(error) });
-    }
-    this.#writeExit(exit);
-    return exit;
-  }
-
-  /** What tells of the end of a host that has noted none itself. */
-  #traces(): { readonly lastWords: string; readonly process?: string } {
-    const host = this.#host;
-    if (!host?.shared) return { lastWords: lastWords(hostErrorPath(this.directory)) };
-    const words = lastWords(pooledErrorPath(this.#context.runDirectory, host.id));
-    return { lastWords: words, process: host.shared.description };
-  }
-
-  /** A full disk or a folder that was taken away does not make the container run again. */
-  #writeExit(exit: ContainerExit): void {
-    try {
-      writeExit(this.directory, exit);
-    } catch (error) {
-      this.#context.logger.error('an exit cannot be written', { container: this.id, error: messageOf(error) });
-    }
   }
 
   /**
@@ -396,27 +368,19 @@ export class ContainerEntry {
   async stop(timeoutSeconds: number): Promise<void> {
     const host = this.host;
     if (!host) return;
+    const exited = this.#exited ?? Promise.resolve();
     if (timeoutSeconds > 0 && this.config.stopSignal !== 'SIGKILL') {
       // Whatever the stop signal: the host tells its guest of that one, if it asked for it.
       this.#signal(host, 'SIGTERM');
-      if (await this.#exitsWithin(timeoutSeconds * 1000)) return;
+      if (await isSettledWithin(exited, timeoutSeconds * 1000)) return;
     }
     this.#signal(host, 'SIGKILL');
-    if (await this.#exitsWithin(KILL_TIMEOUT_MS)) return;
+    if (await isSettledWithin(exited, KILL_TIMEOUT_MS)) return;
     throw new WasmletError('DeadlineExceeded', `container ${this.id}: process ${host.identity.pid} survives SIGKILL`);
   }
 
   #signal(host: Host, signal: NodeJS.Signals): void {
     if (signalHost(host, signal)) this.#sent = signal;
-  }
-
-  async #exitsWithin(milliseconds: number): Promise<boolean> {
-    const timer = new AbortController();
-    const expired = delay(milliseconds, false, { signal: timer.signal, ref: false }).catch(() => false);
-    const exited = (this.#exited ?? Promise.resolve()).then(() => true);
-    const result = await Promise.race([exited, expired]);
-    timer.abort();
-    return result;
   }
 
   /** Removes the container's files, ending it first if it runs. Its log stays. */
@@ -433,6 +397,10 @@ export class ContainerEntry {
 
   #emit(type: Parameters<SupervisorContext['events']['emit']>[0]): void {
     this.#context.events.emit(type, this.id, this.owner.metadata);
+  }
+
+  #logError(message: string, error: unknown): void {
+    this.#context.logger.error(message, { container: this.id, error: messageOf(error) });
   }
 
   #wrongState(what: string): WasmletError {
