@@ -26,5 +26,6 @@ func main() {
 		log.Printf("%s %s", r.Method, r.URL.Path)
 		fmt.Fprintf(w, "Hello from Wasm: %s\n", r.URL.Path)
 	})
+	log.Printf("listening on %s", os.Getenv("LISTEN_FDNAMES"))
 	log.Fatal(http.Serve(listener, nil))
 }

@@ -7,13 +7,14 @@ import { TOOLCHAINS, type Language, type Toolchain } from './toolchains.ts';
 const WORKLOADS = join(import.meta.dirname, '../workloads');
 const MODULE = 'module.wasm';
 
-/** Every guest program: its language and its source under test/workloads. */
+/** Every guest program: its language and its source, seen from test/workloads. */
 const GUESTS = {
   /** Says hello, its arguments, its environment. */
   'hello-c': ['c', 'c/hello.c'],
-  'hello-go': ['go', 'go/hello'],
-  'hello-as': ['assemblyscript', 'assemblyscript/hello.ts'],
-  'hello-rust': ['rust', 'rust/hello.rs'],
+  /** Say hello to whom GREET names, and their arguments. */
+  'hello-go': ['go', '../../examples/hello-go'],
+  'hello-as': ['assemblyscript', '../../examples/hello-assemblyscript/hello.ts'],
+  'hello-rust': ['rust', '../../examples/hello-rust/hello.rs'],
   /** Says hello and knows no arguments: 200 bytes. */
   'hello-wat': ['wat', 'wat/hello.wat'],
   /** `[CODE]`: exits with it. */
@@ -47,7 +48,7 @@ const GUESTS = {
   /** `serve PORT`, `get HOST PORT PATH`, `refuse HOST PORT`: HTTP over WasmEdge's socket extension. */
   'web-c': ['c', 'c/web.c'],
   /** net/http on the first listening descriptor. */
-  'web-go': ['go', 'go/web'],
+  'web-go': ['go', '../../examples/web'],
   /** `[sleep|compute]`: 'ready', then works until /dev/signal tells of a stop; 'signal N: cleaning up', exits with 0. */
   'signals-c': ['c', 'c/signals.c'],
   'spawn-c': ['c', 'c/spawn.c'],
