@@ -3,6 +3,7 @@ import { apiVersionOf, type Resource } from '../resources/resource.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ApiObject } from '../storage/object.ts';
 import { CompactedError } from '../storage/store.ts';
+import type { Call } from './call.ts';
 import { badRequest, expired, StatusError } from './errors.ts';
 import { sendJson, type Exchange } from './exchange.ts';
 import type { RequestInfo } from './request-info.ts';
@@ -41,7 +42,7 @@ export function selectorOf(
   return name === '' ? selected : both(selected, ({ metadata }) => metadata.name === name);
 }
 
-export function get(registry: Registry, resource: Resource, info: RequestInfo, exchange: Exchange): void {
+export function get({ registry, resource, info, exchange }: Call): void {
   const object = registry.get({ resource, namespace: info.namespace, name: info.name });
   sendObject(exchange, resource, object, 200);
 }
@@ -64,7 +65,7 @@ interface Page {
   readonly metadata: Record<string, unknown>;
 }
 
-export function list(registry: Registry, resource: Resource, info: RequestInfo, exchange: Exchange): void {
+export function list({ registry, resource, info, exchange }: Call): void {
   const { as, version } = answerForm(exchange.request.headers.accept);
   const { objects, metadata } = pageOf(registry, resource, info, exchange.query);
   if (as === 'table') {

@@ -3,7 +3,8 @@ import type { Tokens } from '../auth/tokens.ts';
 import type { Registry } from '../registry/registry.ts';
 import { notHere, REFUSED, refusal } from '../resources/refused.ts';
 import { findResource, REVIEWS, SUBRESOURCES } from '../resources/table.ts';
-import type { Resource } from '../resources/resource.ts';
+import type { Resource, Verb } from '../resources/resource.ts';
+import type { Handler } from './call.ts';
 import { discovery } from './discovery.ts';
 import { forbidden, methodNotSupported, noSuchPath } from './errors.ts';
 import { sendJson, sendText, type Exchange } from './exchange.ts';
@@ -32,6 +33,17 @@ export interface RouterContext {
 const PROXIED = ['log', 'exec', 'attach', 'portforward', 'proxy'];
 const HEALTH = ['/healthz', '/livez', '/readyz'];
 
+const HANDLERS: Readonly<Record<Verb, Handler>> = {
+  get,
+  list,
+  watch,
+  create,
+  update,
+  patch,
+  delete: remove,
+  deletecollection: removeCollection,
+};
+
 /** Answers one request of a known user. @throws StatusError, URIError */
 export async function route(context: RouterContext, exchange: Exchange): Promise<void> {
   const info = requestInfo(exchange.path);
@@ -54,7 +66,7 @@ export async function route(context: RouterContext, exchange: Exchange): Promise
 }
 
 /** The verb of a request (apiserver pkg/endpoints/request). */
-function verbOf({ request, query }: Exchange, { name }: RequestInfo): string {
+function verbOf({ request, query }: Exchange, { name }: RequestInfo): Verb | '' {
   switch (request.method) {
     case 'POST':
       return 'create';
@@ -97,37 +109,12 @@ async function answer(
     await answerSubresource(context, resource, info, exchange);
     return;
   }
-  const verb = verbOf(exchange, info);
-  if (!(resource.verbs as readonly string[]).includes(verb)) {
-    // What is only shown is made elsewhere.
-    throw resource.verbs.includes('create') ? methodNotSupported(resource, verb) : refusal(resource);
-  }
-  const { registry } = context;
-  switch (verb) {
-    case 'get':
-      get(registry, resource, info, exchange);
-      return;
-    case 'list':
-      list(registry, resource, info, exchange);
-      return;
-    case 'watch':
-      watch(context, resource, info, exchange);
-      return;
-    case 'create':
-      await create(registry, resource, info, exchange);
-      return;
-    case 'update':
-      await update(registry, resource, info, exchange);
-      return;
-    case 'patch':
-      await patch(registry, resource, info, exchange);
-      return;
-    case 'delete':
-      await remove(registry, resource, info, exchange);
-      return;
-    default:
-      await removeCollection(registry, resource, info, exchange);
-  }
+  const asked = verbOf(exchange, info);
+  const verb = resource.verbs.find((one) => one === asked);
+  // What is only shown is made elsewhere.
+  if (!verb) throw resource.verbs.includes('create') ? methodNotSupported(resource, asked) : refusal(resource);
+  const { registry, signal } = context;
+  await HANDLERS[verb]({ registry, resource, info, exchange, signal });
 }
 
 async function answerSubresource(

@@ -2,10 +2,10 @@ import type { Registry } from '../registry/registry.ts';
 import { apiVersionOf, type Resource } from '../resources/resource.ts';
 import type { ApiObject, Change } from '../storage/object.ts';
 import { CompactedError } from '../storage/store.ts';
+import type { Call } from './call.ts';
 import { expired, StatusError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { revisionOf, selectorOf, tooLarge } from './read.ts';
-import type { RequestInfo } from './request-info.ts';
 import type { Predicate } from './selectors.ts';
 import { answerForm, partialOf, tableOf, type AnswerForm } from './table-format.ts';
 
@@ -18,19 +18,12 @@ const BOOKMARK_MS = 60_000;
 const MAX_BUFFERED = 64 * 1024 * 1024;
 const INITIAL_END = 'k8s.io/initial-events-end';
 
-interface WatchContext {
-  readonly registry: Registry;
-  /** Ends all watches. */
-  readonly signal: AbortSignal;
-}
-
 /**
  * Streams changes until the client goes, its time is over or the server ends. What happened since the revision asked for
  * comes from the log, and the subscription begins in the same turn: nothing is missed, nothing comes twice.
  * @throws StatusError Expired when the log does not reach back so far, before anything is sent
  */
-export function watch(context: WatchContext, resource: Resource, info: RequestInfo, exchange: Exchange): void {
-  const { registry, signal } = context;
+export function watch({ registry, resource, info, exchange, signal }: Call): void {
   const stream = new WatchStream(resource, exchange, selectorOf(resource, info, exchange.query), info.namespace);
   const { query } = exchange;
   const revision = revisionOf(query);

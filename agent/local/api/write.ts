@@ -3,11 +3,12 @@ import { jsonPatch } from '../schema/json-patch.ts';
 import { mergePatch } from '../schema/merge-patch.ts';
 import { strategicMergePatch } from '../schema/strategic-merge.ts';
 import type { DeleteOptions } from '../registry/deletion.ts';
-import type { Place, Registry, UpdateKind } from '../registry/registry.ts';
+import type { Place, UpdateKind } from '../registry/registry.ts';
 import { notHere } from '../resources/refused.ts';
 import { apiVersionOf, type Resource } from '../resources/resource.ts';
 import type { ApiObject } from '../storage/object.ts';
 import { decodeObject, isDryRun, mediaType, readJson, readObject } from './body.ts';
+import type { Call } from './call.ts';
 import { badRequest, StatusError, notFound } from './errors.ts';
 import { sendJson, type Exchange } from './exchange.ts';
 import { pageOf, sendObject } from './read.ts';
@@ -18,12 +19,7 @@ import type { RequestInfo } from './request-info.ts';
 /** A deletion of a collection goes by pages of so many. */
 const PAGE = 500;
 
-export async function create(
-  registry: Registry,
-  resource: Resource,
-  info: RequestInfo,
-  exchange: Exchange,
-): Promise<void> {
+export async function create({ registry, resource, info, exchange }: Call): Promise<void> {
   const object = await readObject(exchange, resource);
   const { namespace = '' } = object.metadata;
   if (resource.namespaced && namespace !== '' && namespace !== info.namespace) {
@@ -48,12 +44,7 @@ function checkName({ metadata }: ApiObject, { name, namespace }: RequestInfo): v
   if ((metadata.namespace ?? '') !== namespace) throw problem('namespace', metadata.namespace ?? '', namespace);
 }
 
-export async function update(
-  registry: Registry,
-  resource: Resource,
-  info: RequestInfo,
-  exchange: Exchange,
-): Promise<void> {
+export async function update({ registry, resource, info, exchange }: Call): Promise<void> {
   const object = await readObject(exchange, resource);
   checkName(object, info);
   const place = placeOf(resource, info);
@@ -70,12 +61,7 @@ export async function update(
   );
 }
 
-export async function patch(
-  registry: Registry,
-  resource: Resource,
-  info: RequestInfo,
-  exchange: Exchange,
-): Promise<void> {
+export async function patch({ registry, resource, info, exchange }: Call): Promise<void> {
   const change = await patchOf(exchange, resource);
   const place = placeOf(resource, info);
   if (!registry.find(place)) throw notFound(resource, info.name);
@@ -172,12 +158,7 @@ async function deleteOptions(exchange: Exchange): Promise<DeleteOptions> {
   };
 }
 
-export async function remove(
-  registry: Registry,
-  resource: Resource,
-  info: RequestInfo,
-  exchange: Exchange,
-): Promise<void> {
+export async function remove({ registry, resource, info, exchange }: Call): Promise<void> {
   const options = await deleteOptions(exchange);
   const { object, gone } = registry.delete(placeOf(resource, info), options);
   // Who deletes a pod is shown its last state; of other kinds, that it was done (the Go registries' returnDeletedObject).
@@ -190,12 +171,7 @@ export async function remove(
   sendJson(exchange, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details });
 }
 
-export async function removeCollection(
-  registry: Registry,
-  resource: Resource,
-  info: RequestInfo,
-  exchange: Exchange,
-): Promise<void> {
+export async function removeCollection({ registry, resource, info, exchange }: Call): Promise<void> {
   const options = await deleteOptions(exchange);
   const { objects, metadata } = pageOf(registry, resource, info, withoutLimit(exchange.query));
   const items: ApiObject[] = [];
