@@ -1,18 +1,18 @@
-import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { bearerTokenOf } from '../server/auth/bearer-token.ts';
+import { userOfCertificate } from '../server/auth/client-certificate.ts';
 import { badRequest, StatusError, unauthorized } from './api/errors.ts';
 import { sendError, type Exchange } from './api/exchange.ts';
 import { endWith } from './api/node-proxy.ts';
 import { requestInfo } from './api/request-info.ts';
 import { authorize, proxyTarget, route, type RouterContext } from './api/router.ts';
 import type { Pki } from './auth/pki.ts';
-import { authenticated, type User } from './auth/user.ts';
 
 /** The only addresses that this server is asked under: another Host is a web page's, by a name that it had pointed here. */
 const HOSTS = ['127.0.0.1', 'localhost', '[::1]'];
@@ -126,7 +126,10 @@ function exchangeOf(
   warnings: string[],
 ): Exchange {
   checkPlace(request);
-  const user = userOfCertificate(request.socket) ?? userOfToken(tokens, request.headers.authorization);
+  const { socket, headers } = request;
+  const user =
+    (socket instanceof TLSSocket ? userOfCertificate(socket) : undefined) ??
+    tokens.authenticate(bearerTokenOf(headers.authorization) ?? '')?.user;
   if (!user) throw unauthorized();
   const { pathname, searchParams } = new URL(request.url ?? '/', 'https://localhost');
   return { request, response, path: pathname, query: searchParams, user, warnings };
@@ -137,29 +140,4 @@ function checkPlace({ headers }: IncomingMessage): void {
   const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
   if (HOSTS.includes(host) && headers.origin === undefined && headers['sec-fetch-site'] === undefined) return;
   throw new StatusError(403, 'Forbidden', 'only programs on this machine are answered, under 127.0.0.1 or localhost');
-}
-
-function userOfCertificate(socket: Socket): User | undefined {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-  const certificate = socket.getPeerX509Certificate();
-  if (!certificate || Date.parse(certificate.validTo) <= Date.now()) return undefined;
-  return userOf(certificate);
-}
-
-function userOf({ subject, fingerprint256 }: X509Certificate): User | undefined {
-  const values = (key: string) =>
-    subject
-      .split('\n')
-      .filter((line) => line.startsWith(`${key}=`))
-      .map((line) => line.slice(key.length + 1));
-  const name = values('CN').at(-1);
-  if (name === undefined) return undefined;
-  const id = `X509SHA256=${fingerprint256.replaceAll(':', '').toLowerCase()}`;
-  return authenticated({ name, groups: values('O'), extra: { 'authentication.kubernetes.io/credential-id': [id] } });
-}
-
-function userOfToken(tokens: RouterContext['tokens'], authorization: string | undefined): User | undefined {
-  const [scheme, token] = (authorization ?? '').trim().split(' ', 2);
-  if (scheme?.toLowerCase() !== 'bearer' || !token) return undefined;
-  return tokens.authenticate(token)?.user;
 }

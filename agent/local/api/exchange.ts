@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { UserInfo } from '../../server/auth/user.ts';
 import { StatusError } from './errors.ts';
-import type { User } from '../auth/user.ts';
 
 /** One request with all that is known of it. */
 export interface Exchange {
@@ -8,7 +8,7 @@ export interface Exchange {
   readonly response: ServerResponse;
   readonly path: string;
   readonly query: URLSearchParams;
-  readonly user: User;
+  readonly user: UserInfo;
   /** Shown by clients: 'unknown field "spec.foo"'. Sent as headers with the answer. */
   readonly warnings: string[];
 }

@@ -1,6 +1,6 @@
+import { authenticated, type UserInfo } from '../../server/auth/user.ts';
 import { isAllowed, refusalText, type Attributes } from '../auth/authorize.ts';
 import { ISSUER, type BoundObject, type Tokens } from '../auth/tokens.ts';
-import { authenticated, type User } from '../auth/user.ts';
 import { timestamp } from '../registry/metadata.ts';
 import type { Registry } from '../registry/registry.ts';
 import { nodes, serviceAccounts } from '../resources/cluster.ts';
@@ -18,7 +18,7 @@ export interface ReviewContext {
   readonly tokens: Tokens;
 }
 
-type Review = (object: ApiObject, context: ReviewContext & { user: User }) => object;
+type Review = (object: ApiObject, context: ReviewContext & { user: UserInfo }) => object;
 
 const SCHEMAS: Readonly<Record<string, string>> = {
   TokenReview: 'io.k8s.api.authentication.v1.TokenReview',
@@ -34,7 +34,7 @@ interface AccessSpec {
   readonly resourceAttributes?: Partial<Attributes>;
 }
 
-function access(user: User, { resourceAttributes }: AccessSpec): object {
+function access(user: UserInfo, { resourceAttributes }: AccessSpec): object {
   // Paths that are no resources: those with the administrator's certificate alone.
   const {
     verb = '',
@@ -49,7 +49,7 @@ function access(user: User, { resourceAttributes }: AccessSpec): object {
   return { allowed, ...(allowed ? {} : { reason: refusalText(user, attributes) }) };
 }
 
-const infoOf = ({ name, uid, groups, extra }: User): object => ({
+const infoOf = ({ name, uid, groups, extra }: UserInfo): object => ({
   username: name,
   ...(uid === '' ? {} : { uid }),
   groups,
@@ -66,7 +66,8 @@ const REVIEWS: Readonly<Record<string, Review>> = {
   SelfSubjectReview: (_object, { user }) => ({ userInfo: infoOf(user) }),
   SubjectAccessReview: (object) => {
     const spec = (object['spec'] ?? {}) as AccessSpec;
-    return access(authenticated({ name: spec.user ?? '', uid: spec.uid ?? '', groups: spec.groups ?? [] }), spec);
+    const { user: name = '', uid = '', groups = [] } = spec;
+    return access(authenticated({ name, uid, groups, extra: {} }), spec);
   },
   SelfSubjectAccessReview: (object, { user }) => access(user, object['spec'] ?? {}),
 };

@@ -1,4 +1,4 @@
-import { isAdmin, isNode, type User } from './user.ts';
+import type { UserInfo } from '../../server/auth/user.ts';
 
 /** What is asked for, in the words of authorization.k8s.io. */
 export interface Attributes {
@@ -36,11 +36,15 @@ const NODE_RULES: Readonly<Record<string, readonly string[]>> = {
 /** What every user may do: ask about himself (the role system:basic-user). */
 const OWN_REVIEWS = ['selfsubjectaccessreviews', 'selfsubjectreviews'];
 
+const isAdmin = ({ groups }: UserInfo): boolean => groups.includes('system:masters');
+const isNode = ({ groups, name }: UserInfo): boolean =>
+  groups.includes('system:nodes') && name.startsWith('system:node:');
+
 /**
  * Three kinds of users: who has the administrator's certificate, the node, and service accounts, which have no rights
  * of their own, as in a cluster where no role was given to them.
  */
-export function isAllowed(user: User, { verb, group, resource, subresource }: Attributes): boolean {
+export function isAllowed(user: UserInfo, { verb, group, resource, subresource }: Attributes): boolean {
   if (isAdmin(user)) return true;
   if (verb === 'create' && OWN_REVIEWS.includes(resource)) return true;
   if (!isNode(user)) return false;
@@ -49,7 +53,7 @@ export function isAllowed(user: User, { verb, group, resource, subresource }: At
 }
 
 /** Why a request is refused, in the API server's words. */
-export function refusalText(user: User, { verb, group, resource, subresource, namespace }: Attributes): string {
+export function refusalText(user: UserInfo, { verb, group, resource, subresource, namespace }: Attributes): string {
   const what = subresource === '' ? resource : `${resource}/${subresource}`;
   const where = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
   return `User "${user.name}" cannot ${verb} resource "${what}" in API group "${group}" ${where}`;

@@ -1,9 +1,9 @@
 import { createHash, createPrivateKey, createPublicKey, randomUUID, sign, verify, type KeyObject } from 'node:crypto';
+import { authenticated, type UserInfo } from '../../server/auth/user.ts';
 import { nodes, serviceAccounts } from '../resources/cluster.ts';
 import { pods } from '../resources/pods/pods.ts';
 import type { ApiObject } from '../storage/object.ts';
 import type { Store } from '../storage/store.ts';
-import { authenticated, type User } from './user.ts';
 
 /** Who says so in a token, and whom a token is for that names nobody: as kubeadm sets it up. */
 export const ISSUER = 'https://kubernetes.default.svc.cluster.local';
@@ -97,7 +97,7 @@ export class Tokens {
   authenticate(
     token: string,
     audiences: readonly string[] = [ISSUER],
-  ): { user: User; audiences: string[] } | undefined {
+  ): { user: UserInfo; audiences: string[] } | undefined {
     const claims = this.#verified(token);
     if (!claims) return undefined;
     const now = Date.now() / 1000;
