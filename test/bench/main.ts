@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { messageOf, WasmletError } from '../../base/errors.ts';
+import { reportTo } from '../support/progress.ts';
 import { abuse, abuseInterpreter, abuseShared } from './abuse.ts';
 import { apiCalls } from './api-calls.ts';
 import { applyToRunning } from './apply-to-running.ts';
@@ -57,10 +58,7 @@ const ALL: readonly Benchmark[] = [
 /** Exit code of a run that a signal ended. */
 const INTERRUPTED = 130;
 
-const begun = performance.now();
-const report = (line: string): void => {
-  process.stderr.write(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s] ${line}\n`);
-};
+const report = reportTo(process.stderr);
 
 function chosen(names: readonly string[]): readonly Benchmark[] {
   if (names.length === 0) return ALL;

@@ -4,15 +4,12 @@
  */
 import { once } from 'node:events';
 import { dirname } from 'node:path';
-import { messageOf } from '../../base/errors.ts';
+import { runProgram } from '../support/program.ts';
+import { reportTo } from '../support/progress.ts';
 import { startCluster } from './cluster.ts';
 import { startRegistry } from './registry.ts';
 
-const begun = performance.now();
-
-function report(line: string): void {
-  console.log(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s] ${line}`);
-}
+const report = reportTo(process.stdout);
 
 async function main(signal: AbortSignal): Promise<void> {
   await using stack = new AsyncDisposableStack();
@@ -37,17 +34,4 @@ Ctrl-C ends all of it.
   report('ending');
 }
 
-const ended = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => ended.abort());
-// While waiting for the signal nothing else would keep the process up.
-const alive = setInterval(() => undefined, 2 ** 30);
-try {
-  await main(ended.signal);
-} catch (error) {
-  if (!ended.signal.aborted) {
-    process.stderr.write(`\nnpm run cluster failed: ${messageOf(error)}\n`);
-    process.exitCode = 1;
-  }
-} finally {
-  clearInterval(alive);
-}
+await runProgram('npm run cluster', main);

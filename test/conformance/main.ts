@@ -5,6 +5,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { messageOf } from '../../base/errors.ts';
+import { reportTo } from '../support/progress.ts';
 import type { CommandLine } from './options.ts';
 import { parseCommandLine, USAGE } from './options.ts';
 import { fallenBack, readPassing, updatePassing, writePassing } from './passing.ts';
@@ -16,9 +17,7 @@ const RUN_FAILED = 2;
 const INTERRUPTED = 130;
 
 const begun = performance.now();
-const report = (line: string): void => {
-  process.stderr.write(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s] ${line}\n`);
-};
+const report = reportTo(process.stderr);
 
 async function main(options: CommandLine, signal: AbortSignal): Promise<number> {
   const specs = await runConformance(options, { report, signal });

@@ -11,6 +11,7 @@ import { messageOf, WasmletError } from '../../base/errors.ts';
 import { startCluster, type Cluster } from '../cluster/cluster.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import { createApi } from '../support/api.ts';
+import { reportTo } from '../support/progress.ts';
 import { caseNames, CASES } from './case.ts';
 import { DIFFERENCES } from './differences.ts';
 import { startAgentNode, startKubeletNode } from './nodes.ts';
@@ -24,10 +25,7 @@ import type { Trace } from './trace/trace.ts';
 const PARALLEL = 8;
 const INTERRUPTED = 130;
 
-const begun = performance.now();
-const report = (line: string): void => {
-  process.stderr.write(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s] ${line}\n`);
-};
+const report = reportTo(process.stderr);
 
 type Treat = (name: string, trace: Trace, recording: string) => Promise<void>;
 

@@ -1,6 +1,14 @@
 /** Where a line on the progress goes. */
 export type Report = (line: string) => void;
 
+/** Tells of progress on a stream, each line after the seconds since this was called. */
+export function reportTo(stream: NodeJS.WritableStream): Report {
+  const begun = performance.now();
+  return (line) => {
+    stream.write(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s] ${line}\n`);
+  };
+}
+
 /**
  * Does what is done once and takes its time, and tells of it before and after.
  * @param doing 'building etcd from source'

@@ -17,11 +17,12 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { cgroupRootOf } from '../../agent/local/up.ts';
 import type { Pod } from '../../agent/kube/types.ts';
-import { messageOf } from '../../base/errors.ts';
 import { PROJECT } from './agent.ts';
 import { createApi, type Api } from './api.ts';
 import { removeControlGroups } from './cgroups.ts';
 import { compileC } from './guests.ts';
+import { runProgram } from './program.ts';
+import { reportTo } from './progress.ts';
 
 const EXAMPLE = join(PROJECT, 'examples/hello');
 const IMAGE = 'localhost/examples/hello:1';
@@ -30,10 +31,7 @@ const PODS = '/api/v1/namespaces/default/pods';
 
 const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
 
-const begun = performance.now();
-function report(line: string): void {
-  console.log(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s] ${line}`);
-}
+const report = reportTo(process.stdout);
 
 interface Running extends AsyncDisposable {
   readonly kubeconfig: string;
@@ -128,18 +126,5 @@ async function follow(kubeconfig: string, path: string, signal: AbortSignal): Pr
   await pipeline(await promise, process.stdout, { end: false });
 }
 
-const ended = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => ended.abort());
-// While waiting for the signal nothing else would keep the process up.
-const alive = setInterval(() => undefined, 2 ** 30);
-try {
-  await main(ended.signal);
-} catch (error) {
-  if (!ended.signal.aborted) {
-    console.error(`\nnpm start failed: ${messageOf(error)}`);
-    process.exitCode = 1;
-  }
-} finally {
-  clearInterval(alive);
-}
+await runProgram('npm start', main);
 report('all ended and cleaned up');

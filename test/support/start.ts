@@ -1,5 +1,5 @@
 /**
- * `npm start`: from nothing to a Wasm pod whose log streams. Brings up a cluster (or joins the one that KUBECONFIG
+ * `npm run start:cluster`: from nothing to a Wasm pod whose log streams. Brings up a cluster (or joins the one that KUBECONFIG
  * names), a registry and an agent; builds the sample guest from its source, pushes it, applies its pod, streams its
  * log; then stays up until Ctrl-C (with `-- --once`: ends), which leaves nothing behind.
  */
@@ -14,6 +14,8 @@ import { startCluster, useExistingCluster, type Cluster } from '../cluster/clust
 import { startRegistry, type Registry } from '../cluster/registry.ts';
 import { PROJECT, TestAgent } from './agent.ts';
 import { compileC } from './guests.ts';
+import { runProgram } from './program.ts';
+import { reportTo } from './progress.ts';
 import { pushImage } from './push.ts';
 import { buildTools } from './tools.ts';
 
@@ -22,10 +24,7 @@ const READY_TIMEOUT = '120s';
 
 const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
 
-const begun = performance.now();
-function report(line: string): void {
-  console.log(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s] ${line}`);
-}
+const report = reportTo(process.stdout);
 
 async function cluster(): Promise<Cluster> {
   const kubeconfig = process.env['KUBECONFIG'];
@@ -133,14 +132,5 @@ async function show(target: Cluster, args: readonly string[], signal: AbortSigna
   await once(child, 'exit');
 }
 
-const ended = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => ended.abort());
-try {
-  await main(ended.signal);
-} catch (error) {
-  if (!ended.signal.aborted) {
-    console.error(`\nnpm start failed: ${messageOf(error)}`);
-    process.exitCode = 1;
-  }
-}
+await runProgram('npm run start:cluster', main);
 report('all ended and cleaned up');
