@@ -1,24 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { restoreMachine, saveMachine } from './machine/snapshot.ts';
-import { TestGuest } from './test-guest.ts';
+import { CALLED, TestGuest } from './test-guest.ts';
 
 /** Calls, direct and not, loops, tables of branches, memory, exceptions, floats: a bit of everything that costs. */
 const PROGRAM = `(module
   (memory (export "memory") 1 4)
   (global $sum (mut i64) (i64.const 0))
   (table funcref (elem $double $square $fails))
-  (type $op (func (param i32) (result i32)))
-  (tag $odd (param i32))
-  (func $double (param i32) (result i32) (i32.shl (local.get 0) (i32.const 1)))
-  (func $square (param i32) (result i32) (i32.mul (local.get 0) (local.get 0)))
-  (func $fails (param i32) (result i32)
-    (if (i32.and (local.get 0) (i32.const 1)) (then (throw $odd (local.get 0))))
-    (local.get 0))
-  (func $fib (param i32) (result i32)
-    (if (result i32) (i32.lt_s (local.get 0) (i32.const 2))
-      (then (local.get 0))
-      (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1)))
-        (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+  ${CALLED}
   (func $pick (param i32) (result i32)
     (block $c (block $b (block $a (br_table $a $b $c (local.get 0))) (return (i32.const 10))) (return (i32.const 20)))
     (i32.const 30))

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { wat } from '../v8/test-wat.ts';
 import { saveMachine } from './machine/snapshot.ts';
-import { endOf, TestGuest } from './test-guest.ts';
+import { CALLED, endOf, TestGuest } from './test-guest.ts';
 
 /** Instructions at which a guest is stopped, from its first on; WASMLET_TEST_STOPS=10000 for a long run. */
 const STOPS = Number(process.env['WASMLET_TEST_STOPS'] ?? 400);
@@ -21,18 +21,7 @@ const PROGRAM = `(module
   (table $t 4 8 funcref)
   (elem $later func $double $square $fails)
   (data $text "what is copied in")
-  (type $op (func (param i32) (result i32)))
-  (tag $odd (param i32))
-  (func $double (param i32) (result i32) (i32.shl (local.get 0) (i32.const 1)))
-  (func $square (param i32) (result i32) (i32.mul (local.get 0) (local.get 0)))
-  (func $fails (param i32) (result i32)
-    (if (i32.and (local.get 0) (i32.const 1)) (then (throw $odd (local.get 0))))
-    (local.get 0))
-  (func $fib (param i32) (result i32)
-    (if (result i32) (i32.lt_s (local.get 0) (i32.const 2))
-      (then (local.get 0))
-      (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1)))
-        (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+  ${CALLED}
   (func $lanes (param i32) (result i32) (local v128)
     (local.set 1 (i32x4.mul (i32x4.splat (local.get 0)) (v128.const i32x4 1 2 3 4)))
     (v128.store offset=64 (i32.const 0) (local.get 1))

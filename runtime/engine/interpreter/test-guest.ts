@@ -6,6 +6,22 @@ import { invoke } from './machine/invoke.ts';
 import { Machine } from './machine/machine.ts';
 import { Store } from './machine/store.ts';
 
+/** What the programs of tests call: $op by table, of which $fails throws $odd, and $fib, which calls itself. */
+export const CALLED = `
+  (type $op (func (param i32) (result i32)))
+  (tag $odd (param i32))
+  (func $double (param i32) (result i32) (i32.shl (local.get 0) (i32.const 1)))
+  (func $square (param i32) (result i32) (i32.mul (local.get 0) (local.get 0)))
+  (func $fails (param i32) (result i32)
+    (if (i32.and (local.get 0) (i32.const 1)) (then (throw $odd (local.get 0))))
+    (local.get 0))
+  (func $fib (param i32) (result i32)
+    (if (result i32) (i32.lt_s (local.get 0) (i32.const 2))
+      (then (local.get 0))
+      (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1)))
+        (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+`;
+
 /** For tests: one instance in a store of its own, without imports. */
 export class TestGuest {
   readonly instance: Instance;
