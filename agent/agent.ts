@@ -6,11 +6,14 @@ import { connectRuntime } from '../runtime/service.ts';
 import { parseDuration } from './config/duration.ts';
 import type { Config } from './config/schema.ts';
 import { createEventRecorder } from './kube/events.ts';
-import { createKubeClient } from './kube/http-client.ts';
+import { createKubeClient, type RequestAnswer } from './kube/http-client.ts';
 import { certificateAuthorityOf, loadKubeConfig } from './kube/kubeconfig.ts';
 import { createObjectCache, type RefreshableObjectCache } from './kube/object-cache.ts';
 import { createReflector, type Reflector } from './kube/reflector.ts';
 import type { Service } from './kube/types.ts';
+import { createAgentMetrics, createProbeMetrics, type AgentMetrics } from './metrics/agent-metrics.ts';
+import { createMetricsEndpoints } from './metrics/endpoints.ts';
+import { measuredImages, measuredRuntime } from './metrics/measured.ts';
 import { nodeAddresses } from './node/addresses.ts';
 import { obtainIdentity } from './node/identity.ts';
 import { openNodeImages } from './node-images.ts';
@@ -20,6 +23,7 @@ import { createPodManager, type PodManager } from './pods/manager.ts';
 import { podReference } from './pods/spec.ts';
 import { createNodeServer, type NodeServer } from './server/index.ts';
 import { runtimeOptions } from './services.ts';
+import { createStatsProvider } from './stats/provider.ts';
 import { createVolumeManager } from './volumes/index.ts';
 import type { VolumeManager } from './volumes/manager.ts';
 
@@ -63,17 +67,26 @@ async function assemble(
   stack: AsyncDisposableStack,
   logger: Logger,
 ): Promise<Parts> {
+  const [metrics, probeMetrics] = [createAgentMetrics(), createProbeMetrics()];
+  const onAnswer = (answer: RequestAnswer) => countAnswer(metrics, answer);
   const client = stack.use(
-    createKubeClient({ kubeconfigFile, qps: config.kubeAPIQPS, burst: config.kubeAPIBurst, logger }),
+    createKubeClient({ kubeconfigFile, qps: config.kubeAPIQPS, burst: config.kubeAPIBurst, onAnswer, logger }),
   );
   // Heartbeats have a client of their own without a limit, as in the kubelet: they may not queue behind pods.
   const timeoutMs = Math.max(1000, parseDuration(config.nodeStatusUpdateFrequency));
   const heartbeats = stack.use(
-    createKubeClient({ kubeconfigFile, qps: Infinity, burst: 1, timeoutMs, logger: logger.child({ part: 'node' }) }),
+    createKubeClient({
+      kubeconfigFile,
+      qps: Infinity,
+      burst: 1,
+      timeoutMs,
+      onAnswer,
+      logger: logger.child({ part: 'node' }),
+    }),
   );
   const recorder = stack.use(createEventRecorder(client, { component: COMPONENT, host: config.nodeName, logger }));
-  const runtime = stack.use(await connectRuntime(runtimeOptions(config, logger)));
-  const images = stack.use(await openNodeImages(config, logger));
+  const runtime = measuredRuntime(stack.use(await connectRuntime(runtimeOptions(config, logger))), metrics);
+  const images = measuredImages(stack.use(await openNodeImages(config, logger)), metrics);
   // The node and the server know each other: the one's port is in the other's status.
   const node = createNodeManager({
     config,
@@ -94,6 +107,8 @@ async function assemble(
     images,
     objects,
     recorder,
+    metrics,
+    probeMetrics,
     volumes: withFreshObjects(
       createVolumeManager({
         rootDir: config.rootDir,
@@ -119,17 +134,35 @@ async function assemble(
     },
     logger: logger.child({ part: 'pods' }),
   });
+  const serverLogger = logger.child({ part: 'server' });
+  const endpoints = createMetricsEndpoints({
+    nodeName: config.nodeName,
+    rootDir: config.rootDir,
+    metrics,
+    probeMetrics,
+    stats: createStatsProvider({ config, runtime, images, pods: () => pods.pods(), logger: serverLogger }),
+    pods: () => pods.counted(),
+    logger: serverLogger,
+  });
   const server = stack.use(
     createNodeServer({
       config,
       client,
       clusterCA: () => certificateAuthorityOf(loadKubeConfig(kubeconfigFile).cluster),
       pods,
+      metrics,
+      endpoints,
       node: { name: config.nodeName, addresses: await nodeAddresses({ ...config, server: client.server }) },
-      logger: logger.child({ part: 'server' }),
+      logger: serverLogger,
     }),
   );
   return { node, pods, services, server };
+}
+
+/** As client-go counts; '<error>' is its word for no answer. */
+function countAnswer(metrics: AgentMetrics, { method, host, status, seconds }: RequestAnswer): void {
+  metrics.restClientRequests.inc({ code: status === undefined ? '<error>' : String(status), method, host });
+  metrics.restClientRequestDuration.observe({ verb: method, host }, seconds);
 }
 
 /** Starts the parts, and ends them in this order: the node says that it goes, then the pods if so configured, the rest. */

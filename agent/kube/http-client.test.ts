@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../base/log.ts';
 import type { WatchEvent } from './client.ts';
-import { createKubeClient, type HttpKubeClient, type KubeClientSettings } from './http-client.ts';
+import { createKubeClient, type HttpKubeClient, type KubeClientSettings, type RequestAnswer } from './http-client.ts';
 import type { Pod } from './types.ts';
 
 const stack: AsyncDisposable[] = [];
@@ -70,6 +70,25 @@ describe('requests', () => {
       void text(request).then((body) => answer(response, 200, { got: [request.headers['content-type'], body] }));
     });
     expect(await client.patch('/api/v1/nodes/a/status', type, { a: 1 })).toEqual({ got: [contentType, '{"a":1}'] });
+  });
+
+  test('every answer is told, and that there was none', async () => {
+    const answers: RequestAnswer[] = [];
+    const onAnswer = (told: RequestAnswer) => void answers.push(told);
+    const client = await serve(
+      (request, response) => {
+        if (request.method === 'POST') request.socket.destroy();
+        else answer(response, 404, failure(404, 'NotFound', 'gone'));
+      },
+      { onAnswer },
+    );
+    await expect(client.get('/api/v1/nodes/a')).rejects.toMatchObject({ status: 404 });
+    await expect(client.create('/api/v1/nodes', {})).rejects.toMatchObject({ code: 'Unavailable' });
+    const { host } = new URL(client.server);
+    expect(answers).toEqual([
+      { method: 'GET', host, status: 404, seconds: expect.any(Number) as number },
+      { method: 'POST', host, status: undefined, seconds: expect.any(Number) as number },
+    ]);
   });
 
   test('an answer that is not 2xx becomes an error with its reason', async () => {

@@ -31,6 +31,18 @@ export interface KubeClientSettings {
   readonly timeoutMs?: number;
   /** Milliseconds without a byte, bookmarks included, after which a watch is given up. Default 180 000. */
   readonly watchIdleMs?: number;
+  /** Told of each request once its answer has begun, or there is none. Time spent in the rate limit does not count. */
+  readonly onAnswer?: (answer: RequestAnswer) => void;
+}
+
+export interface RequestAnswer {
+  /** As in HTTP: GET, POST, … */
+  readonly method: string;
+  /** Host and port of the API server. */
+  readonly host: string;
+  /** HTTP status; undefined: no answer. */
+  readonly status: number | undefined;
+  readonly seconds: number;
 }
 
 /** A KubeClient over HTTP, whose client certificate can be changed while it runs. */
@@ -94,12 +106,16 @@ class HttpClient implements HttpKubeClient {
   readonly #logger: Logger;
   readonly #timeoutMs: number;
   readonly #watchIdleMs: number;
+  readonly #onAnswer: KubeClientSettings['onAnswer'];
+  readonly #host: string;
   readonly #counts = new Map<string, number>();
 
   constructor(transport: Transport, options: KubeClientSettings) {
     this.#transport = transport;
     this.#limiter = Number.isFinite(options.qps) ? createRateLimiter(options.qps, options.burst) : undefined;
     this.#logger = options.logger;
+    this.#onAnswer = options.onAnswer;
+    this.#host = new URL(transport.server).host;
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#watchIdleMs = options.watchIdleMs ?? WATCH_IDLE_MS;
   }
@@ -208,7 +224,20 @@ class HttpClient implements HttpKubeClient {
     }
   }
 
-  #sendOnce({ verb, path, query, body, contentType, signal }: Call & { readonly signal: AbortSignal }) {
+  async #sendOnce(call: Call & { readonly signal: AbortSignal }): Promise<Dispatcher.ResponseData> {
+    const startedAt = performance.now();
+    let status: number | undefined;
+    try {
+      const response = await this.#request(call);
+      status = response.statusCode;
+      return response;
+    } finally {
+      const seconds = (performance.now() - startedAt) / 1000;
+      this.#onAnswer?.({ method: METHODS[call.verb], host: this.#host, status, seconds });
+    }
+  }
+
+  #request({ verb, path, query, body, contentType, signal }: Call & { readonly signal: AbortSignal }) {
     const counted = `${verb.toUpperCase()} ${resourceOf(path)}`;
     this.#counts.set(counted, (this.#counts.get(counted) ?? 0) + 1);
     return this.#transport.request({

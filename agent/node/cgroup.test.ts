@@ -33,6 +33,8 @@ describe('version 2', () => {
     const places = fixture('0::/pods/agent', {
       'cpu.max': 'max 100000',
       'pods/cpu.max': '150000 100000',
+      'pods/cpu.stat': 'usage_usec 1234\nuser_usec 1000',
+      'pods/agent/cpu.stat': 'usage_usec 5',
       'pods/agent/cpu.max': '400000 100000',
       'pods/memory.max': 'max',
       'pods/agent/memory.max': '1000',
@@ -44,6 +46,7 @@ describe('version 2', () => {
     });
     expect(await readCgroup(places)).toEqual({
       cpuMillis: 1500,
+      cpuUsageNanoSeconds: 1_234_000,
       memoryLimitBytes: 1000,
       memoryAvailableBytes: 600,
       pidsMax: 100,
@@ -78,6 +81,8 @@ describe('version 1', () => {
       'memory/m/memory.usage_in_bytes': '1000',
       'memory/m/memory.stat': 'inactive_file 1\ntotal_inactive_file 500',
       'memory/memory.limit_in_bytes': '9223372036854771712',
+      'cpuacct/c/cpuacct.usage': '77',
+      'cpuacct/cpuacct.usage': '78',
       'cpu/c/cpu.cfs_quota_us': '25000',
       'cpu/c/cpu.cfs_period_us': '100000',
       'cpu/cpu.cfs_quota_us': '-1',
@@ -86,6 +91,7 @@ describe('version 1', () => {
     expect(await readCgroup(places)).toEqual({
       ...NOTHING,
       cpuMillis: 250,
+      cpuUsageNanoSeconds: 77,
       memoryLimitBytes: 4096,
       memoryAvailableBytes: 4096 - 500,
     });

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 /** What the agent's own control group allows it and has used; undefined: no limit. Version 1 and 2. */
 export interface CgroupReading {
   readonly cpuMillis: number | undefined;
+  /** Nanoseconds of CPU that the group with the tightest CPU limit has used; undefined without one. */
+  readonly cpuUsageNanoSeconds: number | undefined;
   readonly memoryLimitBytes: number | undefined;
   /** What is left under the tightest limit, page cache that can be dropped counted as left. */
   readonly memoryAvailableBytes: number | undefined;
@@ -59,8 +61,12 @@ export async function readCgroup(places: CgroupPlaces = {}): Promise<CgroupReadi
   const pids = foldersOf(root, membership, 'pids');
   const memories = await Promise.all(memory.folders.map((folder) => readMemory(folder, memory.version)));
   const pidLimits = await Promise.all(pids.folders.map((folder) => readPids(folder)));
+  const cpuLimits = await Promise.all(cpu.folders.map((folder) => cpu.version.cpu(folder)));
+  const cpuMillis = least(cpuLimits);
   return {
-    cpuMillis: least(await Promise.all(cpu.folders.map((folder) => cpu.version.cpu(folder)))),
+    cpuMillis,
+    cpuUsageNanoSeconds:
+      cpuMillis === undefined ? undefined : await readCpuUsage(root, membership, cpuLimits.indexOf(cpuMillis)),
     memoryLimitBytes: least(memories.map(({ limit }) => limit)),
     memoryAvailableBytes: least(memories.map(({ available }) => available)),
     ...tightestPids(pidLimits),
@@ -86,6 +92,19 @@ function foldersOf(root: string, membership: ReadonlyMap<string, string>, contro
   const parts = path.split('/').filter((part) => part !== '' && part !== '..');
   const folders = parts.map((_, index) => join(mount, ...parts.slice(0, parts.length - index)));
   return { folders: [...folders, mount], version: v1 === undefined ? V2 : V1 };
+}
+
+/** @param level how far above this process's own control group */
+async function readCpuUsage(
+  root: string,
+  membership: ReadonlyMap<string, string>,
+  level: number,
+): Promise<number | undefined> {
+  const { folders, version } = foldersOf(root, membership, 'cpuacct');
+  const folder = folders[level] ?? root;
+  if (version === V1) return number(join(folder, 'cpuacct.usage'));
+  const usage = /^usage_usec (\d+)$/m.exec((await text(join(folder, 'cpu.stat'))) ?? '')?.[1];
+  return usage === undefined ? undefined : Number(usage) * 1000;
 }
 
 async function readMemory(folder: string, version: Version) {

@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts';
 import type { ImagePuller } from '../images/image-puller.ts';
 import type { ObjectCache } from '../kube/objects.ts';
 import type { ObjectReference, Pod } from '../kube/types.ts';
+import type { AgentMetrics } from '../metrics/agent-metrics.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 import type { EventReason } from '../kube/event-reasons.ts';
 import type { ProbeResults } from './actions.ts';
@@ -34,6 +35,7 @@ export interface PodContext {
   /** Of containers that fail: CrashLoopBackOff. */
   readonly restartBackoff: KeyedBackoff;
   readonly probes: ProbeSupervisor;
+  readonly metrics: AgentMetrics;
   /**
    * The runtime class' handler, '' for none.
    * @throws WasmletError NotFound when there is no such class
@@ -48,7 +50,7 @@ export interface ProbeSupervisor extends ProbeResults {
   update(pod: Pod, running: readonly ProbedContainer[], podIP: string, onChange: () => void): void;
   /** The pod is about to end: only whether it is ready still matters. */
   stopLivenessAndStartup(podUid: string): void;
-  /** Ends all probes of a pod. */
+  /** Ends all probes of a pod, and forgets what was counted of them. */
   remove(podUid: string): void;
 }
 

@@ -6,6 +6,8 @@ import { WasmletError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/log.ts';
 import type { Image, ImageService, PullOptions } from '../../images/service.ts';
 import { configSchema } from '../config/schema.ts';
+import { createAgentMetrics, createProbeMetrics, type AgentMetrics } from '../metrics/agent-metrics.ts';
+import type { Instrument } from '../metrics/instruments.ts';
 import type { Node, Pod, Secret } from '../kube/types.ts';
 import { createPodManager, type PodManager } from './manager.ts';
 import { FakeApi } from './testing/fake-api.ts';
@@ -23,6 +25,7 @@ let pull: (options: PullOptions) => Promise<Image>;
 let mounted: Set<string>;
 let node: Node;
 let running: Promise<void>[];
+let metrics: AgentMetrics;
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'wasmlet-pods-'));
@@ -35,6 +38,7 @@ beforeEach(async () => {
   mounted = new Set();
   node = makeNode();
   running = [];
+  metrics = createAgentMetrics();
 });
 
 afterEach(async () => {
@@ -42,6 +46,15 @@ afterEach(async () => {
   await Promise.all(running);
   await rm(root, { recursive: true });
 });
+
+/** Values of a family of metrics by those of their labels; of a histogram how many observations there are. */
+const counted = (instrument: Instrument): Record<string, number> =>
+  Object.fromEntries(
+    instrument
+      .family()
+      .samples.filter(({ suffix = '_count' }) => suffix === '_count')
+      .map(({ labelValues, value }) => [labelValues.join(' '), value]),
+  );
 
 function startManager(): PodManager {
   const images: Partial<ImageService> = {
@@ -73,6 +86,8 @@ function startManager(): PodManager {
       secret: () => Promise.resolve<Secret | undefined>(undefined),
     },
     recorder: { record: (_ref, _type, reason, message) => void events.push(`${reason}: ${message}`) },
+    metrics,
+    probeMetrics: createProbeMetrics(),
     node: { name: 'node-1', hostIPs: () => ['10.0.0.1'], get: () => node },
     logger: silentLogger,
   });
@@ -125,6 +140,31 @@ describe('a pod that runs', () => {
       'Pulled: Container image "example.test/app:1" already present on machine and can be accessed by the pod',
       'Created: Container created',
       'Started: Container started',
+    ]);
+  });
+
+  test('is counted, with its containers, and how long it took', async () => {
+    runtime.behaviours.set('first', { exitCode: 0 });
+    const manager = startManager();
+    api.add(makePod({ initContainers: [container('first')] }));
+    await untilPhase('Running');
+    api.add(
+      makePod(
+        { containers: [container('app', { resources: { requests: { cpu: '50' } } })] },
+        { metadata: { name: 'big', uid: 'uid-2' } },
+      ),
+    );
+    await untilPhase('Failed', 'big');
+    expect(counted(metrics.startedPods)).toEqual({ '': 1 });
+    expect(counted(metrics.startedContainers)).toEqual({ init_container: 1, container: 1 });
+    expect(counted(metrics.startedContainersErrors)).toEqual({});
+    expect(counted(metrics.admissionRejections)).toEqual({ OutOfcpu: 1 });
+    expect(counted(metrics.podStartDuration)).toEqual({ '': 1 });
+    expect(counted(metrics.podWorkerStartDuration)).toEqual({ '': 2 });
+    expect(counted(metrics.containersPerPod)).toEqual({ '': 2 });
+    expect(counted(metrics.podWorkerDuration)).toMatchObject({ create: 2 });
+    expect(manager.counted().filter(({ isActive }) => isActive)).toEqual([
+      { isStatic: false, isActive: true, isDesired: true, lifecycle: 'sync' },
     ]);
   });
 

@@ -11,6 +11,8 @@ import type { KubeClient } from '../kube/client.ts';
 import type { ObjectCache } from '../kube/objects.ts';
 import { createReflector, type Reflector } from '../kube/reflector.ts';
 import type { KubeObject, Node, Pod } from '../kube/types.ts';
+import type { AgentMetrics, ProbeMetrics } from '../metrics/agent-metrics.ts';
+import type { CountedPod } from '../metrics/pod-metrics.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 import { refusalOf, type Refusal } from './admission/admission.ts';
 import { KeyedBackoff } from './backoff.ts';
@@ -39,6 +41,8 @@ export interface PodManagerOptions {
   readonly environment: EnvironmentMaker;
   readonly objects: ObjectCache;
   readonly recorder: EventRecorder;
+  readonly metrics: AgentMetrics;
+  readonly probeMetrics: ProbeMetrics;
   readonly node: {
     readonly name: string;
     /** Addresses of the node, the first its primary; pods without an address of their own share them. */
@@ -60,6 +64,8 @@ export interface PodManager {
   /** All pods of this node, with their newest status, which may be ahead of the API server's. */
   pods(): readonly Pod[];
   pod(namespace: string, name: string): Pod | undefined;
+  /** The pods that there is something to do for, as metrics count them. */
+  counted(): readonly CountedPod[];
   /**
    * Where a container's log is.
    * @throws WasmletError NotFound, FailedPrecondition with the kubelet's texts
@@ -126,7 +132,7 @@ class Manager implements PodManager {
   }
 
   #makeContext(): PodContext {
-    const { config, client, runtime, images, recorder, logger } = this.#options;
+    const { config, client, runtime, images, recorder, metrics, probeMetrics, logger } = this.#options;
     const mirrors = new MirrorPods({
       client,
       node: () => this.#options.node.get(),
@@ -139,12 +145,13 @@ class Manager implements PodManager {
       mirrors,
       runtime,
       recorder,
+      metrics,
       logger,
       volumes: this.#options.volumes,
       environment: this.#options.environment,
       objects: this.#options.objects,
       images: createImagePuller({ images, recorder }),
-      probes: createProbeSupervisor(runtime, recorder),
+      probes: createProbeSupervisor(runtime, recorder, probeMetrics),
       restartBackoff: new KeyedBackoff(INITIAL_RESTART_MS, parseDuration(config.maxContainerRestartPeriod)),
       hostIPs: () => this.#options.node.hostIPs(),
       ownPorts: () => [this.#options.node.get()?.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? config.port],
@@ -210,6 +217,16 @@ class Manager implements PodManager {
   pod(namespace: string, name: string): Pod | undefined {
     const worker = this.#workers.find(namespace, name);
     return worker && this.#withStatus(worker.pod);
+  }
+
+  counted(): readonly CountedPod[] {
+    return this.#workers.list().map(({ pod, state, isActive, isRemoved }) => ({
+      isStatic: isStaticPod(pod),
+      isActive,
+      isDesired: !isRemoved,
+      // What is finished here waits for the API server alone.
+      lifecycle: state === 'finished' ? 'terminated' : state,
+    }));
   }
 
   async containerLogPath(
@@ -287,8 +304,8 @@ class Manager implements PodManager {
   }
 
   async #evict(signal: AbortSignal): Promise<void> {
-    const { config, runtime, recorder, logger } = this.#options;
-    await runEviction({ config, runtime, recorder, logger, pods: () => this.#workers.list() }, signal);
+    const { config, runtime, recorder, metrics, logger } = this.#options;
+    await runEviction({ config, runtime, recorder, metrics, logger, pods: () => this.#workers.list() }, signal);
   }
 
   async #cleanUp(signal: AbortSignal): Promise<void> {

@@ -126,6 +126,7 @@ async function createSandbox(
       dnsConfig: await podDns(context, pod),
       linux: podCgroup(pod, context.config),
     });
+    context.metrics.startedPods.inc({});
     const id = await context.runtime.runPodSandbox(config, handler);
     const sandbox = await context.runtime.podSandboxStatus(id);
     return {
@@ -135,6 +136,7 @@ async function createSandbox(
   } catch (error) {
     signal.throwIfAborted();
     if (hasCode(error, 'Unavailable')) throw error;
+    context.metrics.startedPodsErrors.inc({});
     const message = `Failed to create pod sandbox: ${messageOf(error)}`;
     context.recorder.record(podReference(pod), 'Warning', 'FailedCreatePodSandBox', message);
     return { changed: false, failure: { message, retryAt: undefined } };
@@ -202,13 +204,15 @@ async function tryToStart(context: PodContext, request: SyncRequest, start: Star
   const { name } = start.container;
   try {
     throwInBackoff(context, pod, start.container, runtimeStatus);
-    await startContainer(context, {
-      pod,
-      ...start,
-      runtimeStatus,
-      onPull: () => request.onPull(runtimeStatus),
-      signal,
-    });
+    await countStart(context, pod, name, () =>
+      startContainer(context, {
+        pod,
+        ...start,
+        runtimeStatus,
+        onPull: () => request.onPull(runtimeStatus),
+        signal,
+      }),
+    );
     reasons.delete(name);
     return undefined;
   } catch (error) {
@@ -216,6 +220,24 @@ async function tryToStart(context: PodContext, request: SyncRequest, start: Star
     reasons.set(name, { reason: error.reason, message: error.message });
     return error;
   }
+}
+
+/** kuberuntime_manager.go, SyncPod: what is held back by its back-off is no start. */
+async function countStart(context: PodContext, pod: Pod, name: string, start: () => Promise<void>): Promise<void> {
+  const { startedContainers, startedContainersErrors } = context.metrics;
+  const labels = { container_type: containerTypeOf(pod, name) };
+  startedContainers.inc(labels);
+  try {
+    await start();
+  } catch (error) {
+    if (error instanceof StartError) startedContainersErrors.inc({ ...labels, code: error.reason });
+    throw error;
+  }
+}
+
+function containerTypeOf(pod: Pod, name: string): string {
+  if (initContainersOf(pod).some((container) => container.name === name)) return 'init_container';
+  return containersOf(pod).some((container) => container.name === name) ? 'container' : 'ephemeral_container';
 }
 
 /** A container that ended is started again only after its back-off (kuberuntime_manager.go, doBackOff). */

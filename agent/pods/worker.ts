@@ -13,6 +13,7 @@ import { PodRuntimeReader, runningOf, type PodRuntimeStatus } from './runtime-ca
 import { describePod, identityOf, isBeingDeleted, isTerminalPhase, podReference, type PodIdentity } from './spec.ts';
 import { pruneContainers, syncPod } from './sync.ts';
 import { killPod, shorterGrace } from './termination.ts';
+import { WorkerTimes } from './worker-times.ts';
 
 /**
  * sync: brought to its spec again and again. terminating: its containers are being ended, none is started any more.
@@ -56,6 +57,7 @@ export class PodWorker {
   readonly #reader: PodRuntimeReader;
   readonly #reasons = new Map<string, WaitingReason>();
   readonly #announced = new Set<string>();
+  readonly #times: WorkerTimes;
   #pod: Pod;
   #state: WorkerState = 'sync';
   #admitted: boolean;
@@ -73,6 +75,7 @@ export class PodWorker {
     this.#options = options;
     this.#context = options.context;
     this.#pod = pod;
+    this.#times = new WorkerTimes(options.context.metrics);
     this.#logger = options.context.logger.child({ pod: describePod(this.identity) });
     this.#reader = new PodRuntimeReader(options.context.runtime, this.identity.uid);
     // A start time shows that an earlier life of this agent has admitted it.
@@ -160,6 +163,7 @@ export class PodWorker {
   async #runStep(signal: AbortSignal): Promise<number> {
     this.#step = new AbortController();
     const stepSignal = AbortSignal.any([signal, this.#step.signal]);
+    const end = this.#times.begin(this.#pod, this.#state);
     try {
       const delayMs = await this.#next(stepSignal);
       this.#failures = delayMs.failed ? this.#failures + 1 : 0;
@@ -170,6 +174,8 @@ export class PodWorker {
       this.#logger.error('a step of a pod failed', { state: this.#state, error });
       this.#failures++;
       return this.#retryDelay();
+    } finally {
+      end();
     }
   }
 
@@ -206,6 +212,7 @@ export class PodWorker {
       return { ms: 0 };
     }
     this.#updateProbes(runtimeStatus);
+    this.#times.notePhase(this.#previousStatus().phase, status.phase);
     this.#context.status.set(this.#pod, this.#generate(runtimeStatus, false));
     const result = await syncPod(this.#context, {
       pod: this.#pod,
@@ -225,6 +232,7 @@ export class PodWorker {
 
   #reject({ reason, message }: Refusal): { ms: number } {
     this.#context.recorder.record(podReference(this.#pod), 'Warning', reason, message);
+    this.#times.noteRejection(reason);
     this.#context.status.set(this.#pod, {
       phase: 'Failed',
       reason,

@@ -6,6 +6,7 @@ import { connect } from 'node:tls';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createGunzip } from 'node:zlib';
 import { text as textOf } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WasmletError } from '../../base/errors.ts';
@@ -14,6 +15,8 @@ import { formatEntry } from '../../runtime/host/log-format.ts';
 import { createAuthority, type Authority, type KeyPair } from '../../test/cluster/certificates.ts';
 import { KubeApiError, type KubeClient } from '../kube/client.ts';
 import type { ConfigMap, KubeObject, Pod, SubjectAccessReview, TokenReview } from '../kube/types.ts';
+import { createAgentMetrics } from '../metrics/agent-metrics.ts';
+import type { MetricsEndpoints } from '../metrics/endpoints.ts';
 import { createNodeServer, type NodeServer, type NodeServerOptions } from './index.ts';
 
 const NODE = 'node-a';
@@ -73,6 +76,15 @@ const pod: Pod = {
   spec: { containers: [{ name: 'app' }] },
 };
 
+/** What is sent is another's matter (agent/metrics, agent/stats): each answers with its own name. */
+const endpoints: MetricsEndpoints = {
+  agent: () => Promise.resolve('agent'),
+  resource: () => Promise.resolve('resource '.repeat(1000)),
+  probes: () => Promise.resolve('probes'),
+  cadvisor: () => Promise.resolve('cadvisor'),
+  summary: (only) => Promise.resolve(`{"only":${only}}`),
+};
+
 const config = () => ({
   rootDir: folder,
   address: '127.0.0.1',
@@ -95,6 +107,8 @@ async function start(change: Partial<NodeServerOptions> = {}): Promise<NodeServe
     client: api.client,
     clusterCA: () => authority.certificate,
     node: { name: NODE, addresses: ['127.0.0.1'] },
+    metrics: createAgentMetrics(),
+    endpoints,
     pods: {
       pods: () => [pod],
       containerLogPath: (_namespace, _pod, _container, previous) =>
@@ -309,6 +323,68 @@ describe('what is served', () => {
       metadata: {},
       items: [{ metadata: pod.metadata, spec: pod.spec }],
     });
+  });
+
+  test("metrics with Prometheus' content type, compressed for those who take that, whatever the method", async () => {
+    api.rights = new Set(['admin get metrics', 'admin create metrics']);
+    for (const name of ['cadvisor', 'probes']) expect(await ask(`/metrics/${name}`)).toEqual([200, name]);
+    expect(await ask('/metrics')).toEqual([200, 'agent']);
+    expect((await ask('/metrics', { method: 'POST' }))[0]).toBe(200);
+    expect((await ask('/metrics/'))[0]).toBe(404);
+    expect((await ask('/metrics/unknown'))[0]).toBe(404);
+    const plain = await open('/metrics/resource', { pair: admin });
+    expect(plain.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(plain.headers['content-encoding']).toBeUndefined();
+    const whole = await textOf(plain);
+    const headers = { 'accept-encoding': 'gzip' };
+    const compressed = await open('/metrics/resource', { pair: admin, headers });
+    expect(compressed.headers['content-encoding']).toBe('gzip');
+    expect(await textOf(compressed.pipe(createGunzip()))).toBe(whole);
+  });
+
+  test('statistics as JSON, of CPU and memory alone if so asked, and why there are none', async () => {
+    api.rights = new Set(['admin get stats', 'admin create stats', 'admin delete stats', 'admin  stats']);
+    const response = await open('/stats/summary', { pair: admin });
+    expect(response.headers['content-type']).toBe('application/json');
+    expect(await textOf(response)).toBe('{"only":false}');
+    expect(await ask('/stats/summary?only_cpu_and_memory=true')).toEqual([200, '{"only":true}']);
+    expect(await ask('/stats/summary?only_cpu_and_memory=yes')).toEqual([200, '{"only":false}']);
+    expect((await ask('/stats/summary', { method: 'POST' }))[0]).toBe(200);
+    expect((await ask('/stats/summary', { method: 'DELETE' }))[0]).toBe(405);
+    expect((await ask('/stats/summary', { method: 'HEAD' }))[0]).toBe(405);
+    expect((await ask('/stats/'))[0]).toBe(404);
+    await server[Symbol.asyncDispose]();
+    const summary = () => Promise.reject(new WasmletError('Unavailable', 'the runtime is away'));
+    server = await start({ endpoints: { ...endpoints, summary } });
+    expect(await ask('/stats/summary')).toEqual([500, 'Internal Error: the runtime is away']);
+  });
+
+  test('metrics and statistics need rights of their own', async () => {
+    api.rights = new Set(['admin get proxy', 'admin get stats']);
+    expect((await ask('/metrics/resource'))[0]).toBe(403);
+    expect((await ask('/stats/summary'))[0]).toBe(200);
+    api.rights = new Set(['admin get metrics']);
+    const other = await authority.client('other');
+    expect((await fetchText('/metrics', { pair: other }))[0]).toBe(403);
+  });
+
+  test('requests are counted, and no path that somebody makes up makes a series', async () => {
+    const metrics = createAgentMetrics();
+    await server[Symbol.asyncDispose]();
+    server = await start({ metrics });
+    await ask('/healthz');
+    await ask('/a');
+    await ask('/b/c');
+    await fetchText('/pods');
+    const counted = () =>
+      metrics.httpRequests.family().samples.map(({ labelValues, value }) => `${labelValues.join(' ')} ${value}`);
+    expect(counted()).toEqual([
+      'GET healthz readwrite false 1',
+      'GET other readwrite false 2',
+      'GET pods readwrite false 1',
+    ]);
+    const inFlight = () => metrics.httpInflightRequests.family().samples.map(({ value }) => value);
+    await expect.poll(inFlight).toEqual([0, 0, 0]);
   });
 
   test('other paths and other methods are refused', async () => {

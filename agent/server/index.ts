@@ -8,11 +8,16 @@ import { parseDuration } from '../config/duration.ts';
 import type { Config } from '../config/schema.ts';
 import { sleep } from '../kube/backoff.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { AgentMetrics } from '../metrics/agent-metrics.ts';
+import type { MetricsEndpoints } from '../metrics/endpoints.ts';
 import { createAuthFilter } from './auth/index.ts';
 import { containerLogsRoutes, type PodSource } from './routes/container-logs.ts';
 import { healthzRoutes, type HealthCheck } from './routes/healthz.ts';
+import { requestMetrics } from './request-metrics.ts';
+import { metricsRoutes } from './routes/metrics.ts';
 import { podsRoutes } from './routes/pods.ts';
 import { notFound, sendText } from './routes/respond.ts';
+import { statsRoutes } from './routes/stats.ts';
 import { loadClientCA, type ClientCA } from './tls/client-ca.ts';
 import { servingCertificate, type ServingCertificate } from './tls/serving-certificate.ts';
 
@@ -37,6 +42,9 @@ export interface NodeServerOptions {
   /** The cluster's certificate authority by the node's kubeconfig, PEM; '' for none. See certificateAuthorityOf. */
   readonly clusterCA: () => string;
   readonly pods: PodSource;
+  /** Where requests are counted. */
+  readonly metrics: AgentMetrics;
+  readonly endpoints: MetricsEndpoints;
   /** `addresses`: IP addresses that the self-signed certificate is made for, beside the name. */
   readonly node: { readonly name: string; readonly addresses: readonly string[] };
   /** Health checks beyond ping and log, such as the kubelet's syncloop. */
@@ -159,14 +167,17 @@ class HttpsNodeServer implements NodeServer {
   }
 
   #app(): express.Express {
-    const { config, client, pods, node, checks = [], logger } = this.#options;
+    const { config, client, pods, metrics, endpoints, node, checks = [], logger } = this.#options;
     const app = express();
     app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', false);
     const trusts = (socket: Socket) =>
       this.#bundleInForce !== '' && this.#trustedBy.get(socket) === this.#bundleInForce;
+    app.use(requestMetrics(metrics));
     app.use(createAuthFilter({ client, nodeName: node.name, trusts, logger }));
     app.use(healthzRoutes(checks, logger));
     app.use(podsRoutes(() => pods.pods()));
+    app.use(statsRoutes(endpoints, logger));
+    app.use(metricsRoutes(endpoints));
     const stallMs = parseDuration(config.streamingConnectionIdleTimeout);
     app.use(containerLogsRoutes({ pods, stallMs, logger }));
     app.use(notFound);

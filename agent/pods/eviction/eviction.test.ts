@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../../base/log.ts';
 import type { ContainerStats } from '../../../runtime/service.ts';
 import type { Pod } from '../../kube/types.ts';
+import { createAgentMetrics } from '../../metrics/agent-metrics.ts';
 import { CONTAINER_NAME } from '../labels.ts';
 import { hasStorageLimit, storageExcess } from './local-storage.ts';
 import { evictOverLimit } from './manager.ts';
@@ -32,7 +33,7 @@ describe('the words of an eviction are those of the kubelet', () => {
   test('for an emptyDir over its sizeLimit', () => {
     const over = pod({ volumes: [{ name: 'scratch', emptyDir: { sizeLimit: '1024Ki' } }] });
     expect(storageExcess(over, usage({ scratch: MEBIBYTE }, {}))).toBeUndefined();
-    expect(storageExcess(over, usage({ scratch: MEBIBYTE + 1 }, {}))).toBe(
+    expect(storageExcess(over, usage({ scratch: MEBIBYTE + 1 }, {}))?.message).toBe(
       'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". ',
     );
   });
@@ -43,14 +44,14 @@ describe('the words of an eviction are those of the kubelet', () => {
       volumes: [{ name: 'scratch', emptyDir: {} }],
     });
     expect(storageExcess(two, usage({ scratch: 2 * MEBIBYTE }, { a: 0, b: 0 }))).toBeUndefined();
-    expect(storageExcess(two, usage({ scratch: 2 * MEBIBYTE }, { a: 1, b: 0 }))).toBe(
+    expect(storageExcess(two, usage({ scratch: 2 * MEBIBYTE }, { a: 1, b: 0 }))?.message).toBe(
       'Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. ',
     );
   });
 
   test('for a container that stores more than it may, while the pod as a whole does not', () => {
     const two = pod({ containers: [limited('a', '1Mi'), limited('b', '5M')] });
-    expect(storageExcess(two, usage({}, { a: MEBIBYTE + 1, b: 0 }))).toBe(
+    expect(storageExcess(two, usage({}, { a: MEBIBYTE + 1, b: 0 }))?.message).toBe(
       'Container a exceeded its local ephemeral storage limit "1Mi". ',
     );
   });
@@ -102,6 +103,7 @@ describe('a node', () => {
       config: { rootDir: join(root, 'state'), podLogsDir: join(root, 'logs') },
       runtime: { listContainerStats: () => Promise.resolve([stats(writableBytes)]) },
       recorder: { record: (_ref, type, reason, message) => void seen.push(`${type} ${reason}: ${message}`) },
+      metrics: createAgentMetrics(),
       logger: silentLogger,
       pods: () => [
         {

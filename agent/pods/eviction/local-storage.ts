@@ -12,6 +12,14 @@ export interface LocalStorageUsage {
   readonly containers: ReadonlyMap<string, number>;
 }
 
+/** Why a pod is to be evicted. */
+export interface StorageExcess {
+  /** Which limit it is (eviction_manager.go: signalEmptyDirFsLimit and the others). */
+  readonly signal: 'emptydirfs.limit' | 'ephemeralpodfs.limit' | 'ephemeralcontainerfs.limit';
+  /** In the kubelet's words. */
+  readonly message: string;
+}
+
 const STORAGE = 'ephemeral-storage';
 
 /** Whether there is any limit that a pod's usage would have to be measured for. */
@@ -19,22 +27,23 @@ export const hasStorageLimit = (pod: Pod): boolean =>
   podLimits(pod).has(STORAGE) || (pod.spec?.volumes ?? []).some(({ emptyDir }) => wholeValue(emptyDir?.sizeLimit) > 0);
 
 /**
- * Why a pod is to be evicted for what it has stored, in the kubelet's words and order; undefined: it need not be
+ * Why a pod is to be evicted for what it has stored, looked for in the kubelet's order; undefined: it need not be
  * (pkg/kubelet/eviction/eviction_manager.go, localStorageEviction).
  */
-export const storageExcess = (pod: Pod, usage: LocalStorageUsage): string | undefined =>
+export const storageExcess = (pod: Pod, usage: LocalStorageUsage): StorageExcess | undefined =>
   emptyDirExcess(pod, usage) ?? podExcess(pod, usage) ?? containerExcess(pod, usage);
 
-function emptyDirExcess(pod: Pod, { volumes }: LocalStorageUsage): string | undefined {
+function emptyDirExcess(pod: Pod, { volumes }: LocalStorageUsage): StorageExcess | undefined {
   for (const { name, emptyDir } of pod.spec?.volumes ?? []) {
     const limit = wholeValue(emptyDir?.sizeLimit);
     if (limit <= 0 || (volumes.get(name) ?? 0) <= limit) continue;
-    return `Usage of EmptyDir volume "${name}" exceeds the limit "${canonical(emptyDir?.sizeLimit)}". `;
+    const message = `Usage of EmptyDir volume "${name}" exceeds the limit "${canonical(emptyDir?.sizeLimit)}". `;
+    return { signal: 'emptydirfs.limit', message };
   }
   return undefined;
 }
 
-function podExcess(pod: Pod, { volumes, containers }: LocalStorageUsage): string | undefined {
+function podExcess(pod: Pod, { volumes, containers }: LocalStorageUsage): StorageExcess | undefined {
   const limit = podLimits(pod).get(STORAGE);
   if (limit === undefined) return undefined;
   const ownVolumes = (pod.spec?.volumes ?? []).filter(
@@ -44,7 +53,10 @@ function podExcess(pod: Pod, { volumes, containers }: LocalStorageUsage): string
   const used = [...containers.values()].reduce((sum, bytes) => sum + bytes, ofVolumes);
   if (used <= limit) return undefined;
   const text = formatQuantity(quantityOf(limit, formatOfLimits(pod)));
-  return `Pod ephemeral local storage usage exceeds the total limit of containers ${text}. `;
+  return {
+    signal: 'ephemeralpodfs.limit',
+    message: `Pod ephemeral local storage usage exceeds the total limit of containers ${text}. `,
+  };
 }
 
 /** A sum is printed as the first of what was added. */
@@ -53,11 +65,12 @@ function formatOfLimits(pod: Pod) {
   return parseQuantity(limits.find((limit) => limit !== undefined) ?? '0').format;
 }
 
-function containerExcess(pod: Pod, { containers }: LocalStorageUsage): string | undefined {
+function containerExcess(pod: Pod, { containers }: LocalStorageUsage): StorageExcess | undefined {
   for (const { name, resources } of containersOf(pod)) {
     const limit = resources?.limits?.[STORAGE];
     if (wholeValue(limit) === 0 || (containers.get(name) ?? 0) <= wholeValue(limit)) continue;
-    return `Container ${name} exceeded its local ephemeral storage limit "${canonical(limit)}". `;
+    const message = `Container ${name} exceeded its local ephemeral storage limit "${canonical(limit)}". `;
+    return { signal: 'ephemeralcontainerfs.limit', message };
   }
   return undefined;
 }

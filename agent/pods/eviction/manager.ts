@@ -2,10 +2,11 @@ import { setInterval } from 'node:timers/promises';
 import { hasCode, messageOf } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { Pod } from '../../kube/types.ts';
+import type { AgentMetrics } from '../../metrics/agent-metrics.ts';
 import type { EventRecorder } from '../context.ts';
 import { isStaticPod } from '../pod-source.ts';
 import { identityOf, podReference } from '../spec.ts';
-import { hasStorageLimit, storageExcess } from './local-storage.ts';
+import { hasStorageLimit, storageExcess, type StorageExcess } from './local-storage.ts';
 import { localStorageUsage, type UsageSource } from './usage.ts';
 
 /** pkg/kubelet/kubelet.go: evictionMonitoringPeriod. */
@@ -27,6 +28,7 @@ export interface Evictable {
 export interface EvictionOptions extends UsageSource {
   readonly pods: () => readonly Evictable[];
   readonly recorder: EventRecorder;
+  readonly metrics: Pick<AgentMetrics, 'evictions'>;
   readonly logger: Logger;
 }
 
@@ -40,8 +42,8 @@ export async function evictOverLimit(options: EvictionOptions): Promise<void> {
   for (const worker of options.pods()) {
     if (!worker.isActive || !hasStorageLimit(worker.pod)) continue;
     try {
-      const message = storageExcess(worker.pod, await localStorageUsage(options, worker.pod));
-      if (message !== undefined) evict(worker, message, options);
+      const excess = storageExcess(worker.pod, await localStorageUsage(options, worker.pod));
+      if (excess) evict(worker, excess, options);
     } catch (error) {
       // Looked at again in a moment; nobody is evicted on a guess.
       if (hasCode(error, 'Unavailable')) return;
@@ -56,11 +58,16 @@ export async function evictOverLimit(options: EvictionOptions): Promise<void> {
 /** Static pods are: nobody would start them again (pkg/kubelet/types, IsCriticalPod). */
 const isCritical = (pod: Pod): boolean => isStaticPod(pod) || (pod.spec?.priority ?? 0) >= CRITICAL_PRIORITY;
 
-function evict(worker: Evictable, message: string, { recorder, logger }: EvictionOptions): void {
+function evict(
+  worker: Evictable,
+  { signal, message }: StorageExcess,
+  { recorder, metrics, logger }: EvictionOptions,
+): void {
   if (isCritical(worker.pod)) {
     logger.error('a critical pod is not evicted', { ...identityOf(worker.pod), reason: message });
     return;
   }
   recorder.record(podReference(worker.pod), 'Warning', 'Evicted', message);
   worker.evict({ reason: 'Evicted', message }, GRACE_SECONDS);
+  metrics.evictions.inc({ eviction_signal: signal });
 }

@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { WasmletError } from '../../../base/errors.ts';
 import type { Container } from '../../kube/types.ts';
-import type { ProbedContainer, ProbeSupervisor } from '../context.ts';
+import { createProbeMetrics, type ProbeMetrics } from '../../metrics/agent-metrics.ts';
+import type { EventRecorder, ProbedContainer, ProbeSupervisor } from '../context.ts';
 import { container, makePod } from '../testing/fixtures.ts';
 import { FakeRuntime } from '../testing/fake-runtime.ts';
 import { createProbeSupervisor } from './supervisor.ts';
@@ -14,6 +15,7 @@ let port: number;
 let statusCode: number;
 let events: string[];
 let runtime: FakeRuntime;
+let metrics: ProbeMetrics;
 let probes: ProbeSupervisor;
 
 beforeEach(async () => {
@@ -23,9 +25,11 @@ beforeEach(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   ({ port } = server.address() as AddressInfo);
   runtime = new FakeRuntime();
-  probes = createProbeSupervisor(runtime, {
+  metrics = createProbeMetrics();
+  const recorder: EventRecorder = {
     record: (_ref, _type, reason, message) => void events.push(`${reason}: ${message}`),
-  });
+  };
+  probes = createProbeSupervisor(runtime, recorder, metrics);
 });
 
 afterEach(() => {
@@ -208,4 +212,17 @@ test('what ran before the agent did is first probed within a period, not at once
   );
   vi.restoreAllMocks();
   expect(performance.now() - before).toBeGreaterThan(450);
+});
+
+test('probes are counted by their result and timed where they passed, until their pod is gone', async () => {
+  await begin({ readinessProbe: { httpGet: { port }, periodSeconds: 1 } });
+  const results = () => metrics.probes.family().samples.map(({ labelValues }) => labelValues);
+  const ofPod = ['app', 'web', 'default', 'uid-1'];
+  expect(results()).toEqual([['Readiness', 'successful', ...ofPod]]);
+  expect(metrics.probeDuration.family().samples.at(-1)).toMatchObject({ suffix: '_count', value: 1 });
+  statusCode = 500;
+  await expect.poll(results, PATIENCE).toContainEqual(['Readiness', 'failed', ...ofPod]);
+  probes.remove('uid-1');
+  expect(results()).toEqual([]);
+  expect(metrics.probeDuration.family().samples).toEqual([]);
 });

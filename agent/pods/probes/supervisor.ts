@@ -3,8 +3,9 @@ import type { RuntimeService } from '../../../runtime/service.ts';
 import type { EventReason } from '../../kube/event-reasons.ts';
 import { sleep } from '../../kube/backoff.ts';
 import type { Container, Pod } from '../../kube/types.ts';
+import type { ProbeMetrics } from '../../metrics/agent-metrics.ts';
 import type { EventRecorder, ProbedContainer, ProbeSupervisor } from '../context.ts';
-import { containerReference, findContainer, identityOf } from '../spec.ts';
+import { containerReference, findContainer, identityOf, type PodIdentity } from '../spec.ts';
 import { check, type Probe } from './check.ts';
 import type { ProbeOutcome } from './outcome.ts';
 
@@ -15,6 +16,13 @@ const PROBES: readonly (readonly [ProbeKind, 'startupProbe' | 'livenessProbe' | 
   ['liveness', 'livenessProbe'],
   ['readiness', 'readinessProbe'],
 ];
+
+/** As the kubelet spells them in labels (prober/prober_manager.go, probeType.String). */
+const PROBE_TYPES: Readonly<Record<ProbeKind, string>> = {
+  startup: 'Startup',
+  liveness: 'Liveness',
+  readiness: 'Readiness',
+};
 
 interface Watched {
   readonly podUid: string;
@@ -45,19 +53,27 @@ interface ProbeRun {
 }
 
 /** Runs the probes of containers: one loop per probe and container (pkg/kubelet/prober). */
-export function createProbeSupervisor(runtime: RuntimeService, recorder: EventRecorder): ProbeSupervisor {
-  return new Prober(runtime, recorder);
+export function createProbeSupervisor(
+  runtime: RuntimeService,
+  recorder: EventRecorder,
+  metrics: ProbeMetrics,
+): ProbeSupervisor {
+  return new Prober(runtime, recorder, metrics);
 }
 
 class Prober implements ProbeSupervisor {
   readonly #runtime: RuntimeService;
   readonly #recorder: EventRecorder;
+  readonly #metrics: ProbeMetrics;
   readonly #beganAt = Date.now();
   readonly #watched = new Map<string, Watched>();
+  /** Pods of which there are series, by UID. */
+  readonly #counted = new Map<string, PodIdentity>();
 
-  constructor(runtime: RuntimeService, recorder: EventRecorder) {
+  constructor(runtime: RuntimeService, recorder: EventRecorder, metrics: ProbeMetrics) {
     this.#runtime = runtime;
     this.#recorder = recorder;
+    this.#metrics = metrics;
   }
 
   liveness = (id: string): boolean | undefined => this.#result(id, 'liveness');
@@ -85,6 +101,11 @@ class Prober implements ProbeSupervisor {
 
   remove(podUid: string): void {
     for (const [id, watched] of this.#watched) if (watched.podUid === podUid) this.#end(id, watched);
+    const counted = this.#counted.get(podUid);
+    if (!counted) return;
+    this.#counted.delete(podUid);
+    this.#metrics.probes.deleteWhere({ pod_uid: podUid });
+    this.#metrics.probeDuration.deleteWhere({ namespace: counted.namespace, pod: counted.name });
   }
 
   stopLivenessAndStartup(podUid: string): void {
@@ -143,16 +164,27 @@ class Prober implements ProbeSupervisor {
   }
 
   async #probeOnce(run: ProbeRun, counts: Counts): Promise<void> {
+    const startedAt = performance.now();
     const outcome = await this.#outcome(run);
     // Without an outcome nothing is known, for better or worse.
     if (!outcome || run.signal.aborted) return;
     const passed = outcome.result !== 'failure';
+    this.#measure(run, passed, (performance.now() - startedAt) / 1000);
     counts.passes = passed ? counts.passes + 1 : 0;
     counts.failures = passed ? 0 : counts.failures + 1;
     if (!passed) this.#record(run, 'Unhealthy', `failed: ${outcome.output}`);
     else if (outcome.result === 'warning') this.#record(run, 'ProbeWarning', `warning: ${outcome.output}`);
     if (counts.passes >= (run.probe.successThreshold ?? 1)) note(run, true);
     if (counts.failures >= (run.probe.failureThreshold ?? 3)) note(run, false);
+  }
+
+  /** As the kubelet: of probes that failed, which may only have waited for their time-out, no duration. */
+  #measure({ kind, pod, container }: ProbeRun, passed: boolean, seconds: number): void {
+    const { namespace, name, uid } = identityOf(pod);
+    this.#counted.set(uid, { namespace, name, uid });
+    const labels = { probe_type: PROBE_TYPES[kind], container: container.name, pod: name, namespace };
+    this.#metrics.probes.inc({ ...labels, pod_uid: uid, result: passed ? 'successful' : 'failed' });
+    if (passed) this.#metrics.probeDuration.observe(labels, seconds);
   }
 
   async #outcome(run: ProbeRun): Promise<ProbeOutcome | undefined> {

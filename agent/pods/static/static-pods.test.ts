@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../../base/log.ts';
 import type { ImageService } from '../../../images/service.ts';
 import { configSchema } from '../../config/schema.ts';
+import { createAgentMetrics, createProbeMetrics } from '../../metrics/agent-metrics.ts';
 import type { Node } from '../../kube/types.ts';
 import { createPodManager, type PodManager } from '../manager.ts';
 import { FakeApi } from '../testing/fake-api.ts';
@@ -64,6 +65,8 @@ function start(): void {
     environment: { make: () => Promise.resolve({ envs: [] }) },
     objects: { configMap: () => Promise.resolve(undefined), secret: () => Promise.resolve(undefined) },
     recorder: { record: () => undefined },
+    metrics: createAgentMetrics(),
+    probeMetrics: createProbeMetrics(),
     node: { name: 'node-1', hostIPs: () => ['10.0.0.1'], get: () => node, expected: makeNode },
     logger: silentLogger,
   });
