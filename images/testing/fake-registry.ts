@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LoopbackServer } from './loopback-server.ts';
 
 /** A core module that does nothing: the preamble, a type, a function and its export `_start`. */
 export const MODULE = Buffer.from(
@@ -30,24 +30,10 @@ export type Fault = (request: SeenRequest, response: ServerResponse) => boolean;
  * A registry on loopback that can misbehave as no real one can be made to: `fault` sees each request first. What an
  * ordinary registry does is tested against the real one, in test/e2e/images.test.ts.
  */
-export class FakeRegistry {
-  readonly #server = createServer((request, response) => void this.#serve(request, response));
+export class FakeRegistry extends LoopbackServer {
   readonly #content = new Map<string, { type: string; bytes: Buffer }>();
   readonly seen: SeenRequest[] = [];
   fault: Fault = () => false;
-
-  static async start(): Promise<FakeRegistry> {
-    const registry = new FakeRegistry();
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    registry.#server.listen(0, '127.0.0.1', () => resolve(undefined));
-    await promise;
-    return registry;
-  }
-
-  /** 'host:port', as in references. */
-  get host(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
 
   /** Puts a blob up and gives its descriptor. */
   blob(repository: string, { mediaType, bytes, annotations }: Blob) {
@@ -87,7 +73,7 @@ export class FakeRegistry {
     });
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  protected override async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => undefined);
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
@@ -113,13 +99,6 @@ export class FakeRegistry {
       ...(seen.path.includes('/manifests/') ? { 'docker-content-digest': digestOf(content.bytes) } : {}),
     });
     response.end(seen.method === 'HEAD' ? undefined : content.bytes.subarray(from));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    this.#server.close(() => resolve(undefined));
-    this.#server.closeAllConnections();
-    await promise;
   }
 }
 

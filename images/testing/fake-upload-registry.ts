@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { digestOf } from './fake-registry.ts';
+import { LoopbackServer } from './loopback-server.ts';
 
 /** What it was asked: 'PATCH 0-99'. */
 export interface SeenUpload {
@@ -15,8 +15,7 @@ export interface SeenUpload {
  * A registry on loopback that takes uploads as distribution does, and can be told to misbehave as it cannot: `fault`
  * sees each request with its body first. What an ordinary registry does is tested against the real one.
  */
-export class FakeUploadRegistry {
-  readonly #server = createServer((request, response) => void this.#serve(request, response));
+export class FakeUploadRegistry extends LoopbackServer {
   readonly blobs = new Map<string, Buffer>();
   readonly manifests = new Map<string, Buffer>();
   readonly #uploads = new Map<string, Buffer>();
@@ -24,19 +23,7 @@ export class FakeUploadRegistry {
   /** Answers a request (true), or leaves it to the registry. */
   fault: (seen: SeenUpload, response: ServerResponse, registry: FakeUploadRegistry) => boolean = () => false;
 
-  static async start(): Promise<FakeUploadRegistry> {
-    const registry = new FakeUploadRegistry();
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    registry.#server.listen(0, '127.0.0.1', () => resolve(undefined));
-    await promise;
-    return registry;
-  }
-
-  get host(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  protected override async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await buffer(request).catch(() => Buffer.alloc(0));
     const url = new URL(request.url ?? '', `http://${this.host}`);
     const range = request.headers['content-range'] ?? '';
@@ -75,12 +62,5 @@ export class FakeUploadRegistry {
     if (digestOf(after) !== digest) return void response.writeHead(400).end();
     this.blobs.set(digest, after);
     response.writeHead(201).end();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    this.#server.close(() => resolve(undefined));
-    this.#server.closeAllConnections();
-    await promise;
   }
 }
