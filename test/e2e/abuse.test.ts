@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import type { Pod } from '../../agent/kube/types.ts';
 import { MAX_DESCRIPTORS } from '../../wasi/core/descriptor-table.ts';
 import { freePort } from '../support/ports.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { containerStatus, describeScene, isEnded, isReady, type Namespace, type Scene } from './scene.ts';
 
 const LOG_LIMITS = { containerLogMaxSize: '1Mi', containerLogMaxFiles: 3 };
@@ -85,7 +86,7 @@ describeScene(
         const fills = await namespace.waitForPod('fills', isEnded);
         expect(fills.status).toMatchObject({ phase: 'Failed', reason: 'Evicted' });
         const opened = /^(\d+) files, then EMFILE\ntaken\n$/;
-        await expect.poll(() => namespace.kubectl('logs', 'opens'), { timeout: 30_000 }).toMatch(opened);
+        await expect.poll(() => namespace.kubectl('logs', 'opens'), PATIENCE).toMatch(opened);
         const files = Number(opened.exec(await namespace.kubectl('logs', 'opens'))?.[1]);
         const [least, most] = FILES[runtimeClassName];
         expect(files).toBeGreaterThanOrEqual(least);
@@ -93,7 +94,7 @@ describeScene(
 
         // Of the flood only so much is kept, however long it lasts.
         const floods = await namespace.waitForPod('floods', isReady);
-        await expect.poll(() => logBytes(scene(), floods), { timeout: 30_000 }).toBeGreaterThan(2 * MEBIBYTE);
+        await expect.poll(() => logBytes(scene(), floods), PATIENCE).toBeGreaterThan(2 * MEBIBYTE);
         expect(await logBytes(scene(), floods)).toBeLessThan(4 * MEBIBYTE);
         expect((await namespace.kubectl('logs', 'floods', '--tail=1')).length).toBeGreaterThan(90);
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { containerStatus, describeScene, isEnded, type Scene } from './scene.ts';
+import { PATIENCE } from '../support/patience.ts';
 
 function suite(scene: () => Scene): void {
   test('a container over its memory limit is OOMKilled, and restarted by its policy', async () => {
@@ -21,7 +22,7 @@ function suite(scene: () => Scene): void {
     const image = await scene().image('hog');
     await namespace.apply(namespace.pod({ name: 'hog', image, args: ['memory', '48'], container: limited }));
     await namespace.waitForPod('hog', (pod) => pod.status?.phase === 'Running');
-    await expect.poll(() => namespace.kubectl('logs', 'hog'), { timeout: 30_000 }).toBe('taken\n');
+    await expect.poll(() => namespace.kubectl('logs', 'hog'), PATIENCE).toBe('taken\n');
   });
 }
 

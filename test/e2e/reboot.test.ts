@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Node, Pod } from '../../agent/kube/types.ts';
 import { TestNetwork, whyNoPodNetwork } from '../../runtime/test-network.ts';
 import { describeOnCluster } from '../support/fixture.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { leftovers } from './leftovers.ts';
 import { Machine } from './machine.ts';
 import { containerStatus, isEnded, isReady } from './scene.ts';
@@ -109,7 +110,7 @@ describeOnCluster('a machine that loses its power', () => {
 
         // The addresses of those that ended are free, those of the others are theirs.
         const addresses = [always, volumes].map(addressOf);
-        await expect.poll(() => network.leases().toSorted(), { timeout: 30_000 }).toEqual(addresses.toSorted());
+        await expect.poll(() => network.leases().toSorted(), PATIENCE).toEqual(addresses.toSorted());
 
         await namespace.kubectl('delete', 'pods', '--all', '--timeout=60s');
         await expect.poll(() => leftovers(scene.agent, network), { timeout: 60_000, interval: 1000 }).toEqual([]);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Pod } from '../../agent/kube/types.ts';
 import { containerStatus, describeScene, isEnded, type Namespace, type PodOptions, type Scene } from './scene.ts';
+import { PATIENCE } from '../support/patience.ts';
 
 /** Pods of the runtime class wasm-shared, as kubectl shows them. */
 
@@ -39,7 +40,7 @@ function suite(scene: () => Scene): void {
     await namespace.apply(pod(namespace, { name: 'greedy', image, args: ['memory', '200'], container }));
     const greedy = await namespace.waitForPod('greedy', isEnded);
     expect(containerStatus(greedy)?.state?.terminated).toMatchObject({ reason: 'OOMKilled', exitCode: 137 });
-    await expect.poll(() => namespace.kubectl('logs', 'modest'), { timeout: 30_000 }).toBe('taken\n');
+    await expect.poll(() => namespace.kubectl('logs', 'modest'), PATIENCE).toBe('taken\n');
     expect((await namespace.getPod('modest')).status?.phase).toBe('Running');
   });
 }

@@ -1,4 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtempDisposable, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run } from '../../support/command.ts';
@@ -17,7 +18,6 @@ const BUILD_TIMEOUT_MS = 600_000;
 /** What a shell does with processes, descriptors and signals, which Wasm has none of: as dash does it. */
 const SCRIPT = String.raw`
 set -eu
-cd /tmp
 echo "pipes: $(printf 'b\na\nc\n' | sort | head -n 2 | tr a-z A-Z | xargs)"
 f() { local x=$1; echo "function $x $#"; return 3; }
 f a b || echo "returned $?"
@@ -36,6 +36,14 @@ trap 'echo bye $?' EXIT
 sh -c 'exit 7' || echo "child $?"
 exit 5`;
 
+const IN_GUEST = `cd /tmp\n${SCRIPT}`;
+
+/** In a folder of its own: it lists and removes what it finds. */
+async function runHere(): ReturnType<typeof run> {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'wasmlet-shell-'));
+  return await run('sh', ['-c', SCRIPT], { cwd: folder.path });
+}
+
 async function pushed(scene: Scene, name: string): Promise<string> {
   const standIn = (await buildStandIns()).find((image) => image.name === name);
   if (!standIn) throw new Error(`no stand-in ${name}`);
@@ -51,9 +59,9 @@ describeScene(
     test('the shell does what the shell of this machine does', { timeout: BUILD_TIMEOUT_MS }, async () => {
       await using namespace = await scene().namespace();
       const image = await pushed(scene(), 'busybox');
-      await namespace.apply(namespace.pod({ name: 'script', image, command: ['sh', '-c', SCRIPT] }));
+      await namespace.apply(namespace.pod({ name: 'script', image, command: ['sh', '-c', IN_GUEST] }));
       const pod = await namespace.waitForPod('script', isEnded);
-      const reference = await run('sh', ['-c', SCRIPT]);
+      const reference = await runHere();
       expect(await namespace.kubectl('logs', 'script')).toBe(reference.stdout);
       expect(containerStatus(pod)?.state?.terminated?.exitCode).toBe(reference.exitCode);
     });
@@ -112,11 +120,11 @@ describe.skipIf(why !== undefined)('plain stand-ins', () => {
       await mkdir(join(folder, 'tmp'), { recursive: true });
       const guest = await runUnderWasmtime(wasmtime, {
         module: join(folder, 'bin/busybox'),
-        args: ['sh', '-c', SCRIPT],
+        args: ['sh', '-c', IN_GUEST],
         env: { PATH: '/bin' },
         folders: { '/': folder },
       });
-      const reference = await run('sh', ['-c', SCRIPT]);
+      const reference = await runHere();
       expect(guest.stdout).toBe(reference.stdout);
       expect(guest.exitCode).toBe(reference.exitCode);
     },
