@@ -39,6 +39,8 @@ export function addUpCommand(root: Command): void {
 async function upCommand({ root, port, nodeName, leavePods, config, logLevel, ...flags }: UpFlags): Promise<void> {
   const { defaultRoot, runLocal } = await import('../local/up.ts');
   const logger = createLogger({ level: logLevel, format: 'human' });
+  // Whoever read what is printed may go: that is no reason to leave the node's pods alone.
+  process.stdout.on('error', () => undefined);
   await endOnSignals(logger, async (signal) => {
     signal.addEventListener('abort', () => process.stdout.write('\nending; a second Ctrl-C ends at once\n'));
     await runLocal({

@@ -109,14 +109,24 @@ function nodeConfig({ root, nodeName, leavePods, configFile, env }: UpOptions, k
   });
 }
 
-/** @returns whether the node became Ready before the signal */
+/**
+ * Waits for a heartbeat of the node that says that it is Ready: what an earlier process said last, which may have been
+ * killed, is there too.
+ * @returns whether it came before the signal
+ */
 async function untilReady(kubeconfigFile: string, nodeName: string, signal: AbortSignal): Promise<boolean> {
+  // Kubernetes' times are of whole seconds.
+  const started = Math.floor(Date.now() / 1000) * 1000;
+  const saysReady = ({ status }: Node) =>
+    status?.conditions?.some(
+      ({ type, status: is, lastHeartbeatTime }) =>
+        type === 'Ready' && is === 'True' && Date.parse(lastHeartbeatTime ?? '') >= started,
+    ) === true;
   await using client = createKubeClient({ kubeconfigFile, qps: 50, burst: 100, logger: silentLogger });
   try {
     // Without a version a watch begins with what there is.
     for await (const { object } of client.watch<Node>('/api/v1/nodes', '0', { signal })) {
-      const isReady = object.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
-      if (object.metadata?.name === nodeName && isReady) return true;
+      if (object.metadata?.name === nodeName && saysReady(object)) return true;
     }
   } catch (error) {
     if (!signal.aborted) throw error;

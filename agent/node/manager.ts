@@ -134,7 +134,8 @@ class ApiNodeManager implements NodeManager {
     const ended = Promise.withResolvers<undefined>();
     const onAbort = () => ended.resolve(undefined);
     signal.addEventListener('abort', onAbort, { once: true });
-    await Promise.race([this.registered, ended.promise]);
+    // One that ended before has no event any more.
+    if (!signal.aborted) await Promise.race([this.registered, ended.promise]);
     signal.removeEventListener('abort', onAbort);
     if (!signal.aborted) await runLease(lease, signal);
   }

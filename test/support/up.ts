@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { cgroupRootOf } from '../../agent/local/up.ts';
 import { inheritedEnvironment, PROJECT } from './agent.ts';
 import { removeControlGroups } from './cgroups.ts';
@@ -15,25 +16,36 @@ const CLI = join(PROJECT, 'agent/cli.ts');
 /** `wasmlet up` on a folder that outlives its process, and goes when it is disposed of. */
 export class Up implements AsyncDisposable {
   readonly root: string;
+  readonly #port: number;
   #child: ChildProcess | undefined;
 
-  private constructor(root: string) {
+  private constructor(root: string, port: number) {
     this.root = root;
+    this.#port = port;
+  }
+
+  /** Of the API server: a port, or 0 for another one after each start. */
+  static async onPort(port: number): Promise<Up> {
+    return new Up(await mkdtemp(join(tmpdir(), 'wasmlet-up-')), port);
   }
 
   static async start(): Promise<Up> {
-    const up = new Up(await mkdtemp(join(tmpdir(), 'wasmlet-up-')));
+    const up = await Up.onPort(0);
     await up.start();
     return up;
   }
 
+  /** Starts the process; it may answer, or may have ended, whenever it likes. */
+  launch(): ChildProcess & { readonly stdout: Readable } {
+    const args = [CLI, 'up', '--root', this.root, '--port', String(this.#port), '--web-port', '0'];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: inheritedEnvironment() });
+    this.#child = child;
+    return child;
+  }
+
   /** Resolves once it says that its node is Ready. */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [CLI, 'up', '--root', this.root, '--port', '0', '--web-port', '0'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: inheritedEnvironment(),
-    });
-    this.#child = child;
+    const child = this.launch();
     for await (const line of createInterface({ input: child.stdout })) {
       if (line.includes('is Ready')) {
         child.stdout.resume();
