@@ -5,17 +5,17 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import type { ContainerStatus, KubeObject, Pod } from '../../agent/kube/types.ts';
-import { writeKubeconfig } from '../cluster/kubeconfig.ts';
 import { PROJECT, TestAgent } from '../support/agent.ts';
 import type { Api } from '../support/api.ts';
 import { run } from '../support/command.ts';
 import type { TestCluster } from '../support/fixture.ts';
 import { freePort } from '../support/ports.ts';
+import { writeAccountKubeconfig } from './chart-agent.ts';
 
 const CLI = [process.execPath, join(PROJECT, 'agent/cli.ts')];
 const LOOK_MS = 200;
@@ -113,13 +113,10 @@ export class Release implements AsyncDisposable {
   }
 
   /** A kubeconfig with a token of the pod's service account, as the pod has one mounted. */
-  async #kubeconfigOf(pod: Pod): Promise<string> {
+  async #kubeconfigOf({ metadata, spec }: Pod): Promise<string> {
     const { cluster, namespace } = this.#options;
-    const account = pod.spec?.serviceAccountName ?? '';
-    const token = (await cluster.kubectl.ok(['-n', namespace, 'create', 'token', account])).trim();
-    const { server, caFile, folder } = cluster.facts;
-    const address = { server, authority: await readFile(caFile, 'utf8') };
-    return writeKubeconfig(join(folder, `${pod.metadata?.uid ?? ''}.kubeconfig`), address, { token });
+    const path = join(cluster.facts.folder, `${metadata?.uid ?? ''}.kubeconfig`);
+    return writeAccountKubeconfig(cluster, namespace, spec?.serviceAccountName ?? '', path);
   }
 
   /** The two containers of a replica: the runtime, then the agent. */

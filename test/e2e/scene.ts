@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import type { ContainerStatus, CoreEvent, KubeObject, Pod } from '../../agent/kube/types.ts';
+import { chartConfig, isChartWanted } from '../charts/chart-agent.ts';
 import { PROJECT, TestAgent } from '../support/agent.ts';
 import type { Api } from '../support/api.ts';
 import { createNamespace, describeOnCluster, useCluster } from '../support/fixture.ts';
@@ -188,10 +189,12 @@ export async function startScene(
   const nodeName = `wasm-${process.pid}-${(agents += 1)}-${randomBytes(2).toString('hex')}`;
   const api = await cluster.api();
   await cluster.kubectl.ok(['apply', '-f', join(PROJECT, 'manifests/runtimeclasses.yaml')]);
+  const nodeLabels = { [NODE_LABEL]: nodeName };
   const agent = await TestAgent.start({
     nodeName,
-    kubeconfig: await cluster.nodeKubeconfig(nodeName),
-    config: { nodeLabels: { [NODE_LABEL]: nodeName }, ...config },
+    ...(isChartWanted()
+      ? { config, configFor: (started) => chartConfig(cluster, started, nodeLabels) }
+      : { config: { nodeLabels, ...config }, kubeconfig: await cluster.nodeKubeconfig(nodeName) }),
     ...(command ? { command } : {}),
   });
   const scene = Object.assign(new Scene(cluster, agent, api), {

@@ -22,6 +22,8 @@ export interface TestAgentOptions {
   readonly kubeconfig?: string;
   /** Configuration beyond what the fixture sets, by the names of docs/reference/configuration.md. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Configuration that depends on the agent's folders; `config` stands before it. */
+  readonly configFor?: (agent: TestAgent) => Promise<Readonly<Record<string, unknown>>>;
   /** The program, for tests of the packed package; default: the agent's TypeScript. */
   readonly command?: readonly string[];
   /** `cri` serves the runtime to a kubelet instead of being a node. */
@@ -58,6 +60,7 @@ export class TestAgent implements AsyncDisposable {
   /** A control group of its own, for its pods. */
   readonly cgroupRoot: string;
   readonly #options: TestAgentOptions;
+  #configFor: Readonly<Record<string, unknown>> = {};
   #child: ChildProcess | undefined;
 
   private constructor(options: TestAgentOptions, folder: string) {
@@ -73,6 +76,7 @@ export class TestAgent implements AsyncDisposable {
   /** Starts an agent; resolves once its process runs (wait for the Node's Ready condition for more). */
   static async start(options: TestAgentOptions): Promise<TestAgent> {
     const agent = new TestAgent(options, await mkdtemp(join(tmpdir(), 'wasmlet-')));
+    agent.#configFor = (await options.configFor?.(agent)) ?? {};
     await options.prepare?.(agent);
     await agent.start();
     return agent;
@@ -94,6 +98,7 @@ export class TestAgent implements AsyncDisposable {
       clusterDomain: 'cluster.local',
       logFormat: 'human',
       logLevel: 'debug',
+      ...this.#configFor,
       ...this.#options.config,
       ...change,
     };
