@@ -1,7 +1,6 @@
 import { Argument, Command, Option } from 'commander';
 import { addClusterCommands } from './commands/cluster-commands.ts';
 import { COMPLETION_HELP, completionScript, SHELLS, type Shell } from './commands/completion.ts';
-import { configCommand } from './commands/config.ts';
 import { addImageCommands } from './commands/image-commands.ts';
 import { addNodeCommands } from './commands/node-commands.ts';
 import { addRunCommand } from './commands/run-command.ts';
@@ -99,7 +98,9 @@ export function program(exitWith: (code: number) => void): Command {
   });
   withConfig(root.command('config').description('Print the configuration that would be used'), options)
     .addOption(new Option('-o, --output <form>', 'form of the output').choices(['yaml', 'json']).default('yaml'))
-    .action((_options, command: Command) => {
+    .action(async (_options, self) => {
+      const { configCommand } = await import('./commands/config.ts');
+      const command = self as Command;
       configCommand(configOf(command, options), command.opts<{ output: 'yaml' | 'json' }>().output);
     });
   root

@@ -1,5 +1,7 @@
 import winston from 'winston';
 
+export { silentLogger } from './silent-logger.ts';
+
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type LogFormat = 'json' | 'human';
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -69,12 +71,3 @@ export function createLogger(options: { level: LogLevel; format: LogFormat }): L
     transports: [new winston.transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] })],
   });
 }
-
-/** A logger that writes nothing, for tests and for library use. */
-export const silentLogger: Logger = {
-  error: () => undefined,
-  warn: () => undefined,
-  info: () => undefined,
-  debug: () => undefined,
-  child: () => silentLogger,
-};

@@ -17,6 +17,9 @@ import { prints } from '../runtime/test-guests.ts';
 import { TestRuntime } from '../runtime/test-runtime.ts';
 import { bundle } from './bundle.ts';
 
+/** The command line is in parts, each with a command or what several share. */
+const PART = /^cli-[\w-]+-[0-9A-Z]{8}\.mjs$/;
+
 let output: string;
 let files: string[];
 beforeAll(async () => {
@@ -27,7 +30,8 @@ afterAll(() => rmSync(output, { recursive: true, force: true }));
 
 describe('the published bundle', () => {
   test('has every process of wasmlet', () => {
-    expect(files.map((file) => basename(file)).sort()).toEqual([
+    const names = files.map((file) => basename(file));
+    expect(names.filter((name) => !PART.test(name)).sort()).toEqual([
       'cli.mjs',
       'host.cjs',
       'pull-worker.mjs',
@@ -49,9 +53,12 @@ describe('the published bundle', () => {
   test('needs nothing but Node, each file parses, and none holds a path of the machine it was built on', () => {
     for (const file of files) {
       const text = readFileSync(file, 'utf8');
-      execFileSync(process.execPath, ['--check', file]);
+      // Those of the command line are of one build with it.
+      if (!PART.test(basename(file))) execFileSync(process.execPath, ['--check', file]);
       const imports = [...text.matchAll(/^import .* from "([^"]+)";?$/gm)].map(([, name]) => name!);
-      expect(imports.filter((name) => !name.startsWith('node:') && !/^[a-z_/]+$/.test(name))).toEqual([]);
+      const others = imports.filter((name) => !name.startsWith('node:') && !/^[a-z_/]+$/.test(name));
+      const parts = others.filter((name) => PART.test(basename(name)) && files.includes(join(file, '..', name)));
+      expect(others).toEqual(parts);
       expect(text).not.toContain(process.cwd());
     }
   });
@@ -62,6 +69,26 @@ describe('the published bundle', () => {
     const { stdout, status } = spawnSync(process.execPath, [cli, 'version'], { cwd: output, encoding: 'utf8' });
     expect(status).toBe(0);
     expect(stdout.trim()).toContain(VERSION);
+  });
+
+  test('has a command line that loads no more than its command needs', () => {
+    const contentOf = (file: string): string => readFileSync(file, 'utf8');
+    const loadedBy = (file: string, seen = new Set<string>()): Set<string> => {
+      if (seen.has(file)) return seen;
+      seen.add(file);
+      const imports = contentOf(file).matchAll(/^(?:import|export) [^;]*?"\.\/([^"]+)";$/gm);
+      for (const [, name = ''] of imports) loadedBy(join(file, '..', name), seen);
+      return seen;
+    };
+    const packagesOf = (start: string): Set<string> => {
+      const file = files.find((each) => basename(each).startsWith(start))!;
+      const text = [...loadedBy(file)].map(contentOf).join('\n');
+      return new Set([...text.matchAll(/^\/\/ node_modules\/((?:@[^/]+\/)?[^/]+)\//gm)].map(([, name = '']) => name));
+    };
+    expect([...packagesOf('cli.mjs')].sort()).toEqual(['commander', 'yaml', 'zod']);
+    expect([...packagesOf('cli-images-')]).not.toEqual(expect.arrayContaining(['undici']));
+    expect([...packagesOf('cli-run-image-')]).not.toEqual(expect.arrayContaining(['undici']));
+    expect([...packagesOf('cli-agent-')]).toEqual(expect.arrayContaining(['express', 'undici']));
   });
 
   test('has a command for whatever Node is there, which runs the program on one that is new enough', () => {

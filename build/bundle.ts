@@ -15,12 +15,16 @@ import { licensesOf } from './licenses.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 
-/** Every process that wasmlet consists of, but the host. esbuild keeps the first line of a script (#!) where it is. */
+/**
+ * Every process that wasmlet consists of, but the host. esbuild keeps the first line of a script (#!) where it is. The
+ * command line is split where it imports a command: each loads its own code alone (docs/RATIONALE.md). Its parts stand
+ * beside it, as code looks for files beside itself.
+ */
 const ENTRY_POINTS = [
-  { entry: 'agent/cli.ts', output: 'cli.mjs', executable: true },
-  { entry: 'runtime/supervisor/main.ts', output: 'supervisor.mjs', executable: false },
-  { entry: 'images/worker.ts', output: 'pull-worker.mjs', executable: false },
-  { entry: 'runtime/supervisor/shared/worker.ts', output: 'rewrite-worker.mjs', executable: false },
+  { entry: 'agent/cli.ts', output: 'cli', executable: true, splitting: true },
+  { entry: 'runtime/supervisor/main.ts', output: 'supervisor', executable: false, splitting: false },
+  { entry: 'images/worker.ts', output: 'pull-worker', executable: false, splitting: false },
+  { entry: 'runtime/supervisor/shared/worker.ts', output: 'rewrite-worker', executable: false, splitting: false },
 ] as const;
 
 /** Files that the bundles read as they are. */
@@ -70,21 +74,28 @@ async function exists(path: string): Promise<boolean> {
 /**
  * Bundles everything.
  * @param output the folder that is made anew
- * @returns the files of code written
+ * @returns the files of code written, the parts of the command line among them
  */
 export async function bundle(output: string): Promise<string[]> {
   await rm(output, { recursive: true, force: true });
   await mkdir(output, { recursive: true });
   const written: string[] = [];
   const inputs = new Set<string>();
-  for (const { entry, output: name, executable } of ENTRY_POINTS) {
+  for (const { entry, output: name, executable, splitting } of ENTRY_POINTS) {
     const source = join(repository, entry);
     if (!(await exists(source))) continue;
-    const outfile = join(output, name);
-    const { metafile } = await build({ ...settings, entryPoints: [source], outfile, banner: { js: REQUIRE } });
+    const { metafile } = await build({
+      ...settings,
+      entryPoints: { [name]: source },
+      outdir: output,
+      outExtension: { '.js': '.mjs' },
+      splitting,
+      chunkNames: `${name}-[name]-[hash]`,
+      banner: { js: REQUIRE },
+    });
     for (const input of Object.keys(metafile.inputs)) inputs.add(input);
-    if (executable) await chmod(outfile, 0o755);
-    written.push(outfile);
+    if (executable) await chmod(join(output, `${name}.mjs`), 0o755);
+    written.push(...Object.keys(metafile.outputs).map((file) => join(repository, file)));
   }
   const launcher = join(output, LAUNCHER.output);
   const old = { platform: 'node', format: 'cjs', target: 'node14', external: ['*.mjs'] } satisfies BuildOptions;

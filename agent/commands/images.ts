@@ -1,4 +1,4 @@
-import { silentLogger } from '../../base/log.ts';
+import { silentLogger } from '../../base/silent-logger.ts';
 import { messageOf, WasmletError } from '../../base/errors.ts';
 import { parseReference } from '../../images/index.ts';
 import type { Image, ImageStore } from '../../images/service.ts';

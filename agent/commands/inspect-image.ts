@@ -1,7 +1,7 @@
 import { mkdtempDisposable, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger } from '../../base/log.ts';
+import { silentLogger } from '../../base/silent-logger.ts';
 import { dockerCliConfigs } from '../../images/docker-cli-config.ts';
 import { createImageService, parseReference, resolveInTree } from '../../images/index.ts';
 import { parseManifest, platformName } from '../../images/manifest.ts';

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { silentLogger } from '../../base/log.ts';
+import { silentLogger } from '../../base/silent-logger.ts';
 import type { Config } from '../config/schema.ts';
 import { openLogReader } from '../server/logs/reader.ts';
 import { findContainer, withRuntime } from './node-runtime.ts';

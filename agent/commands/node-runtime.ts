@@ -1,5 +1,5 @@
 import { WasmletError } from '../../base/errors.ts';
-import { silentLogger } from '../../base/log.ts';
+import { silentLogger } from '../../base/silent-logger.ts';
 import {
   connectRuntime,
   type Container,

@@ -1,21 +1,15 @@
 import { existsSync, statSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { basename, isAbsolute, join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { hasCode, messageOf, WasmletError } from '../../base/errors.ts';
-import { lockFolder } from '../../base/lock.ts';
-import { createLogger, type Logger } from '../../base/log.ts';
-import { dockerCliConfigs } from '../../images/docker-cli-config.ts';
-import { createImageService, parseReference } from '../../images/index.ts';
+import { basename, isAbsolute, resolve } from 'node:path';
+import { messageOf, WasmletError } from '../../base/errors.ts';
+import { createLogger } from '../../base/log.ts';
 import { resolveProcess } from '../../images/process.ts';
 import type { Image } from '../../images/service.ts';
 import { imageUser } from '../../images/user.ts';
 import type { ContainerConfig, LinuxContainerSecurityContext } from '../../runtime/service.ts';
 import type { Config } from '../config/schema.ts';
 import { resourcesFor } from '../pods/cgroup.ts';
-import { imageOptions } from '../services.ts';
 import { publishPorts, loopbackOfItsOwn } from './publish.ts';
-import { runFolder, stateFolder } from './run-folder.ts';
+import { runFolder } from './run-folder.ts';
 
 export interface RunMount {
   readonly hostPath: string;
@@ -29,6 +23,9 @@ export interface PublishedPort {
   readonly hostPort: number;
   readonly guestPort: number;
 }
+
+/** Whether what is in the store already will do. */
+export type PullPolicy = 'missing' | 'always' | 'never';
 
 export interface RunOptions {
   readonly args: readonly string[];
@@ -45,7 +42,7 @@ export interface RunOptions {
   readonly entrypoint?: string;
   readonly interactive: boolean;
   readonly tty: boolean;
-  readonly pull: 'missing' | 'always' | 'never';
+  readonly pull: PullPolicy;
 }
 
 /** As `docker run`: what fails before the guest has begun is no exit code of the guest's. */
@@ -118,47 +115,19 @@ function write(stream: NodeJS.WriteStream, data: Buffer, onGone: () => void): Pr
 }
 
 /** A file as it is, or the image of that name: of this user's own store, pulled where that is needed. */
-async function imageOf(config: Config, name: string, options: RunOptions, signal: AbortSignal): Promise<Image> {
+async function imageOf(config: Config, name: string, { pull }: RunOptions, signal: AbortSignal): Promise<Image> {
   if (existsSync(name) && statSync(name).isFile()) return imageOfFile(name);
   if (/^[./]|\.wasm$/.test(name)) throw new WasmletError('NotFound', `${name}: there is no such file`);
-  const { canonical, domain } = parseReference(name);
-  const root = stateFolder();
-  await mkdir(root, { recursive: true, mode: 0o700 });
-  await using _lock = await lockWithPatience(root, signal);
-  await using images = await createImageService({
-    ...imageOptions({ ...config, rootDir: root }, silent()),
-    root: join(root, 'images'),
-  });
-  const stored = options.pull === 'always' ? undefined : await images.imageStatus(name);
-  if (stored) return stored;
-  if (options.pull === 'never') {
-    throw new WasmletError('NotFound', `image ${canonical} is not in ${join(root, 'images')}, and --pull is never`);
-  }
-  if (process.stderr.isTTY) process.stderr.write(`Pulling ${canonical} …\n`);
-  return await images.pullImage({ reference: name, dockerConfigs: await dockerCliConfigs(domain), signal });
+  // Loaded here, so that a file is run without all that pulls images.
+  const { storedImage } = await import('./run-image.ts');
+  return await storedImage(config, name, pull, signal);
 }
-
-const silent = (): Logger => createLogger({ level: 'error', format: 'human' });
 
 const NO_CONFIG = { entrypoint: [], cmd: [], env: [], workingDir: '', user: '', labels: {} };
 
 function imageOfFile(path: string): Image {
   const image = { id: `sha256:${'0'.repeat(64)}`, repoTags: [], repoDigests: [], size: 0, config: NO_CONFIG };
   return { ...image, os: 'wasip1', architecture: 'wasm', module: resolve(path) };
-}
-
-const LOCK_RETRY_MS = 200;
-
-/** Another `wasmlet run` of this user may be pulling. */
-async function lockWithPatience(folder: string, signal: AbortSignal): Promise<AsyncDisposable> {
-  for (;;) {
-    try {
-      return await lockFolder(folder, 'agent');
-    } catch (error) {
-      if (!hasCode(error, 'AlreadyExists')) throw error;
-      await delay(LOCK_RETRY_MS, undefined, { signal });
-    }
-  }
 }
 
 function containerOf(image: Image, name: string, options: RunOptions, own: string): ContainerConfig {

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { createLogger, type LogLevel } from '../../base/log.ts';
+import type { LogLevel } from '../../base/log.ts';
 import { endOnSignals } from './signals.ts';
 
 interface UpFlags {
@@ -37,6 +37,7 @@ export function addUpCommand(root: Command): void {
 }
 
 async function upCommand({ root, port, nodeName, leavePods, config, logLevel, ...flags }: UpFlags): Promise<void> {
+  const { createLogger } = await import('../../base/log.ts');
   const { defaultRoot, runLocal } = await import('../local/up.ts');
   const logger = createLogger({ level: logLevel, format: 'human' });
   // Whoever read what is printed may go: that is no reason to leave the node's pods alone.

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher, EnvHttpProxyAgent, request } from 'undici';
 import { errnoOf, messageOf, WasmletError } from '../../base/errors.ts';
 import { HTTP1 } from '../../base/http.ts';
 import { LIMITS } from '../limits.ts';
@@ -43,24 +43,37 @@ export interface RetryOptions {
 const RETRIED_FAULTS = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'EAI_AGAIN', 'UND_ERR_SOCKET']);
 const RETRIED_STATUSES = new Set([429, 500, 502, 503, 504]);
 
+interface Http {
+  readonly request: typeof request;
+  readonly direct: Agent;
+  readonly proxied: EnvHttpProxyAgent;
+}
+
+/** Loaded when there is something to send: a command that only looks into the store starts sooner without. */
+async function openHttp({ connectTimeoutMs, progressDeadlineMs }: TransportOptions): Promise<Http> {
+  const undici = await import('undici');
+  const shared = {
+    ...HTTP1,
+    connect: { timeout: connectTimeoutMs },
+    headersTimeout: progressDeadlineMs,
+    // Bodies have a watch of their own (download.ts, readBody), which also sees a drip.
+    bodyTimeout: 0,
+  };
+  return {
+    request: undici.request,
+    direct: new undici.Agent(shared),
+    // HTTP_PROXY, HTTPS_PROXY and NO_PROXY; never for loopback, as in Go's net/http.
+    proxied: new undici.EnvHttpProxyAgent(shared),
+  };
+}
+
 /** HTTP to registries: time-outs, retries, and redirects that carry no credential to another origin. */
 export class Transport {
   readonly #options: TransportOptions;
-  readonly #direct: Agent;
-  readonly #proxied: EnvHttpProxyAgent;
+  #http: Promise<Http> | undefined;
 
   constructor(options: TransportOptions) {
     this.#options = options;
-    const shared = {
-      ...HTTP1,
-      connect: { timeout: options.connectTimeoutMs },
-      headersTimeout: options.progressDeadlineMs,
-      // Bodies have a watch of their own (download.ts, readBody), which also sees a drip.
-      bodyTimeout: 0,
-    };
-    this.#direct = new Agent(shared);
-    // HTTP_PROXY, HTTPS_PROXY and NO_PROXY; never for loopback, as in Go's net/http.
-    this.#proxied = new EnvHttpProxyAgent(shared);
   }
 
   /** Milliseconds that a body may make no progress. */
@@ -108,6 +121,7 @@ export class Transport {
   }
 
   async #follow(what: Request, signal: AbortSignal): Promise<Reply> {
+    const { request, direct, proxied } = await (this.#http ??= openHttp(this.#options));
     let { url } = what;
     let foreign = false;
     for (let hop = 0; hop <= LIMITS.redirects; hop++) {
@@ -119,7 +133,7 @@ export class Transport {
           ...(what.authorization === undefined || foreign ? {} : { authorization: what.authorization }),
         },
         ...(what.body === undefined ? {} : { body: what.body }),
-        dispatcher: isLoopback(url.hostname) ? this.#direct : this.#proxied,
+        dispatcher: isLoopback(url.hostname) ? direct : proxied,
         signal,
       });
       const reply: Reply = { url, status: statusCode, headers, body, foreign };
@@ -199,7 +213,8 @@ export class Transport {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.#direct.destroy(), this.#proxied.destroy()]);
+    const http = await this.#http;
+    await Promise.all([http?.direct.destroy(), http?.proxied.destroy()]);
   }
 }
 
