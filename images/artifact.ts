@@ -1,10 +1,10 @@
-import { hash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { WasmletError } from '../base/errors.ts';
 import type { ArtifactFormat } from './artifact-formats.ts';
 import { contentOf } from './content.ts';
+import { digestOf } from './digest.ts';
 import { OCI_CONFIG, OCI_MANIFEST } from './manifest.ts';
 
 export interface ArtifactOptions {
@@ -33,7 +33,13 @@ export interface Artifact {
   readonly digest: string;
 }
 
-type Parts = Pick<Artifact, 'config' | 'layers'> & { readonly annotations?: Readonly<Record<string, string>> };
+/** What an image's manifest is made of. */
+export interface ImageParts {
+  readonly config: ArtifactBlob;
+  readonly layers: readonly ArtifactBlob[];
+  /** Of the manifest. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
 
 const WASIP1 = { architecture: 'wasm', os: 'wasip1' } as const;
 /** What a Dockerfile's `FROM scratch` says, although nothing in the image is of it: Istio's compat images. */
@@ -41,39 +47,45 @@ const FROM_SCRATCH = { architecture: 'amd64', os: 'linux' } as const;
 const TITLE = 'org.opencontainers.image.title';
 const RUNWASI_LAYER = 'application/vnd.bytecodealliance.wasm.component.layer.v0+wasm';
 
-const FORMS: Readonly<
-  Record<ArtifactFormat, (module: Uint8Array, options: ArtifactOptions) => Parts | Promise<Parts>>
+/** What a module is in each form. */
+export const FORMS: Readonly<
+  Record<
+    ArtifactFormat,
+    (module: Uint8Array, options: Pick<ArtifactOptions, 'created' | 'fileName'>) => ImageParts | Promise<ImageParts>
+  >
 > = {
   cncf: (module, { created }) => ({
-    config: json('application/vnd.wasm.config.v0+json', { created, ...WASIP1, layerDigests: [digestOf(module)] }),
+    config: jsonBlob('application/vnd.wasm.config.v0+json', { created, ...WASIP1, layerDigests: [digestOf(module)] }),
     layers: [{ mediaType: 'application/wasm', data: module }],
   }),
   'wasm-to-oci': (module) => ({
-    config: json('application/vnd.wasm.config.v1+json', {}),
+    config: jsonBlob('application/vnd.wasm.config.v1+json', {}),
     layers: [{ mediaType: 'application/vnd.wasm.content.layer.v1+wasm', data: module }],
   }),
   runwasi: (module, { created, fileName }) => ({
-    config: imageConfig({ created, ...WASIP1 }, [`/${fileName}`], []),
+    config: imageConfig({ created, ...WASIP1 }, entrypointOf(fileName), []),
     layers: [{ mediaType: RUNWASI_LAYER, data: module, annotations: { [TITLE]: fileName } }],
     annotations: { 'containerd.runwasi.layers': RUNWASI_LAYER },
   }),
   solo: (module) => ({
-    config: json('application/vnd.module.wasm.config.v1+json', {}),
+    config: jsonBlob('application/vnd.module.wasm.config.v1+json', {}),
     layers: [{ mediaType: 'application/vnd.module.wasm.content.layer.v1+wasm', data: module }],
   }),
   compat: async (module, { created }) => {
     const tar = await tarOfFile('plugin.wasm', module);
     return {
-      config: imageConfig({ created, ...FROM_SCRATCH }, [], [tar]),
+      config: imageConfig({ created, ...FROM_SCRATCH }, {}, [tar]),
       layers: [tarLayer(tar)],
       annotations: { 'module.wasm.image/variant': 'compat' },
     };
   },
   image: async (module, { created, fileName }) => {
     const tar = await tarOfFile(fileName, module);
-    return { config: imageConfig({ created, ...WASIP1 }, [`/${fileName}`], [tar]), layers: [tarLayer(tar)] };
+    return { config: imageConfig({ created, ...WASIP1 }, entrypointOf(fileName), [tar]), layers: [tarLayer(tar)] };
   },
 };
+
+const entrypointOf = (fileName: string) => ({ Entrypoint: [`/${fileName}`] });
 
 /**
  * Makes an image of a module; the same bytes from the same module and options.
@@ -91,22 +103,21 @@ export async function artifactOf(module: Uint8Array, options: ArtifactOptions): 
   if (content !== 'core-module') {
     throw new WasmletError('ImageNotRunnable', `${options.fileName} is not a WebAssembly module`);
   }
-  const { config, layers, annotations = {} } = await FORMS[options.format](module, options);
-  const all = { ...annotations, ...options.annotations };
+  const { annotations, ...parts } = await FORMS[options.format](module, options);
+  return imageOf({ ...parts, annotations: { ...annotations, ...options.annotations } });
+}
+
+/** An image of these parts; the same bytes from the same parts. */
+export function imageOf({ config, layers, annotations = {} }: ImageParts): Artifact {
   const document = {
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,
     config: descriptorOf(config),
     layers: layers.map(descriptorOf),
-    ...(Object.keys(all).length === 0 ? {} : { annotations: all }),
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
   };
   const manifest = Buffer.from(JSON.stringify(document));
   return { config, layers, manifest, mediaType: OCI_MANIFEST, digest: digestOf(manifest) };
-}
-
-/** 'sha256:…' of the bytes. */
-export function digestOf(data: Uint8Array): string {
-  return `sha256:${hash('sha256', data)}`;
 }
 
 /** What a manifest says of a blob. */
@@ -119,20 +130,25 @@ export function descriptorOf({ mediaType, data, annotations }: ArtifactBlob) {
   };
 }
 
-function imageConfig(platform: object, entrypoint: readonly string[], tars: readonly Uint8Array[]): ArtifactBlob {
-  return json(OCI_CONFIG, {
-    ...platform,
-    config: entrypoint.length === 0 ? {} : { Entrypoint: entrypoint },
-    rootfs: { type: 'layers', diff_ids: tars.map(digestOf) },
-  });
+/**
+ * An image's configuration (image-spec, config.md).
+ * @param config how it is run: Entrypoint, Env, …
+ * @param tars its layers, not compressed
+ */
+export function imageConfig(
+  platform: { readonly created: string; readonly architecture: string; readonly os: string },
+  config: object,
+  tars: readonly Uint8Array[],
+): ArtifactBlob {
+  return jsonBlob(OCI_CONFIG, { ...platform, config, rootfs: { type: 'layers', diff_ids: tars.map(digestOf) } });
 }
 
-const json = (mediaType: string, content: object): ArtifactBlob => ({
+export const jsonBlob = (mediaType: string, content: object): ArtifactBlob => ({
   mediaType,
   data: Buffer.from(JSON.stringify(content)),
 });
 
-const tarLayer = (tar: Uint8Array): ArtifactBlob => ({
+export const tarLayer = (tar: Uint8Array): ArtifactBlob => ({
   mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
   data: gzipSync(tar),
 });

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { messageOf, WasmletError } from '../base/errors.ts';
-import { artifactOf, descriptorOf, digestOf, type Artifact, type ArtifactBlob } from './artifact.ts';
-import type { ArtifactOptions } from './artifact.ts';
+import { artifactOf, descriptorOf, type Artifact, type ArtifactBlob, type ArtifactOptions } from './artifact.ts';
+import { digestOf } from './digest.ts';
 import { credentialsFor } from './docker-config.ts';
 import { LIMITS } from './limits.ts';
 import { OCI_INDEX, parseConfig, parseManifest, platformName, type Descriptor, type Index } from './manifest.ts';

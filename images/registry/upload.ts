@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto';
 import { hasCode, WasmletError } from '../../base/errors.ts';
+import { digestOf } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
 import { shown, unexpectedStatus } from './errors.ts';
 import { allowsPlainHttp, type PlainHttp } from './hosts.ts';
@@ -79,7 +79,7 @@ export class RegistryUploader {
     const body = await this.#transport.drain(reply);
     if (reply.status !== 201) throw unexpectedStatus('PUT', reply, body);
     const claimed = reply.headers['docker-content-digest'];
-    const digest = `sha256:${hash('sha256', bytes)}`;
+    const digest = digestOf(bytes);
     if (typeof claimed === 'string' && claimed.startsWith('sha256:') && claimed !== digest) {
       throw new WasmletError('ErrImagePull', `${shown(reply.url)} stored ${claimed}, but ${digest} was sent`);
     }

@@ -1,8 +1,11 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { zstdCompressSync } from 'node:zlib';
 import { WasmletError } from '../../base/errors.ts';
-import { tarOf } from './tar.ts';
+import { descriptorOf, FORMS, imageConfig, imageOf, jsonBlob, tarLayer } from '../../images/artifact.ts';
+import type { ArtifactBlob, ImageParts } from '../../images/artifact.ts';
+import { digestOf } from '../../images/digest.ts';
+import { OCI_INDEX, OCI_MANIFEST } from '../../images/manifest.ts';
+import { tar } from '../../images/testing/tar.ts';
 
 /** The shapes that Wasm images have in the wild, and one that is none. */
 export const FLAVOURS = [
@@ -30,12 +33,6 @@ export interface PushOptions {
   /** The module, or the path of its file. */
   readonly wasm: Uint8Array | string;
   readonly auth?: { readonly username: string; readonly password: string };
-  /** Of flavours with an image configuration; default: ['/app.wasm'], where the module lies. */
-  readonly entrypoint?: readonly string[];
-  readonly cmd?: readonly string[];
-  /** 'NAME=value' */
-  readonly env?: readonly string[];
-  readonly workingDir?: string;
   /** More files of flavours with tar layers: content by path. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
 }
@@ -53,29 +50,9 @@ export interface PushedImage {
   readonly layers: readonly string[];
 }
 
-interface Blob {
-  readonly mediaType: string;
-  readonly data: Uint8Array;
-  readonly annotations?: Readonly<Record<string, string>>;
-}
-
-interface ImageParts {
-  readonly config: Blob;
-  readonly layers: readonly Blob[];
-  readonly annotations?: Readonly<Record<string, string>>;
-}
-
-interface Platform {
-  readonly os: string;
-  readonly architecture: string;
-}
-
-const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
-const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json';
-const IMAGE_CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json';
-const TAR_GZIP_TYPE = 'application/vnd.oci.image.layer.v1.tar+gzip';
-const WASIP1: Platform = { os: 'wasip1', architecture: 'wasm' };
-const LINUX: Platform = { os: 'linux', architecture: 'amd64' };
+const WASIP1 = { os: 'wasip1', architecture: 'wasm' };
+const LINUX = { os: 'linux', architecture: 'amd64' };
+const CREATED = '2026-01-01T00:00:00Z';
 const REQUEST_TIMEOUT_MS = 60_000;
 
 /** Builds an image of the flavour asked for and pushes it. @throws WasmletError Internal when the registry refuses */
@@ -95,121 +72,76 @@ export async function pushImage(given: PushOptions): Promise<PushedImage> {
 /** As `docker buildx build --platform linux/amd64,wasip1/wasm` pushes: the Linux image first. */
 async function pushIndex(pusher: Pusher, tag: string, options: ImageOptions) {
   const linux = await pusher.image(await linuxParts());
-  const wasm = await pusher.image(await plainParts(options, WASIP1));
-  const entry = (image: PushedManifest, platform: Platform) => ({
-    mediaType: MANIFEST_TYPE,
-    digest: image.digest,
-    size: image.size,
+  const wasm = await pusher.image(await plainParts(options));
+  const entry = ({ digest, size }: PushedManifest, platform: object) => ({
+    mediaType: OCI_MANIFEST,
+    digest,
+    size,
     platform,
   });
   const index = {
     schemaVersion: 2,
-    mediaType: INDEX_TYPE,
+    mediaType: OCI_INDEX,
     manifests: [entry(linux, LINUX), entry(wasm, WASIP1)],
   };
-  const { digest } = await pusher.manifest(index, INDEX_TYPE, tag);
+  const { digest } = await pusher.manifest(Buffer.from(JSON.stringify(index)), OCI_INDEX, tag);
   return { digest, layers: wasm.layers };
 }
 
-const IMAGE_PARTS: Record<Exclude<Flavour, 'index'>, (options: ImageOptions) => ImageParts | Promise<ImageParts>> = {
-  cncf: ({ wasm }) => ({
-    config: json('application/vnd.wasm.config.v0+json', {
-      created: '2026-01-01T00:00:00Z',
-      ...WASIP1,
-      layerDigests: [digestOf(wasm)],
-    }),
-    layers: [{ mediaType: 'application/wasm', data: wasm }],
-  }),
-  'wasm-to-oci': ({ wasm }) => ({
-    config: json('application/vnd.wasm.config.v1+json', {}),
-    layers: [{ mediaType: 'application/vnd.wasm.content.layer.v1+wasm', data: wasm }],
-  }),
-  runwasi: (options) => ({
-    config: imageConfig({ entrypoint: ['/app.wasm'], ...options }, WASIP1, []),
+type Parts = (options: ImageOptions) => ImageParts | Promise<ImageParts>;
+
+const form =
+  (name: keyof typeof FORMS): Parts =>
+  ({ wasm }) =>
+    FORMS[name](wasm, { fileName: 'app.wasm', created: CREATED });
+
+/** What wasmlet pushes too is pushed by the same code (images/artifact.test.ts holds it to others'); the rest is made here. */
+const IMAGE_PARTS: Readonly<Record<Exclude<Flavour, 'index'>, Parts>> = {
+  cncf: form('cncf'),
+  'wasm-to-oci': form('wasm-to-oci'),
+  runwasi: form('runwasi'),
+  spin: ({ wasm }) => ({
+    config: imageConfig({ created: CREATED, os: 'Wasip1', architecture: 'wasm' }, { Entrypoint: ['/'] }, []),
     layers: [
-      {
-        mediaType: 'application/vnd.bytecodealliance.wasm.component.layer.v0+wasm',
-        data: options.wasm,
-        annotations: { 'org.opencontainers.image.title': 'app.wasm' },
-      },
-    ],
-    annotations: { 'containerd.runwasi.layers': 'application/vnd.bytecodealliance.wasm.component.layer.v0+wasm' },
-  }),
-  spin: (options) => ({
-    config: imageConfig({ ...options, entrypoint: ['/'] }, { os: 'Wasip1', architecture: 'wasm' }, []),
-    layers: [
-      { mediaType: 'application/vnd.wasm.content.layer.v1+wasm', data: options.wasm },
-      json('application/vnd.fermyon.spin.application.v1+config', { spin_lock_version: 1, metadata: { name: 'app' } }),
+      { mediaType: 'application/vnd.wasm.content.layer.v1+wasm', data: wasm },
+      jsonBlob('application/vnd.fermyon.spin.application.v1+config', {
+        spin_lock_version: 1,
+        metadata: { name: 'app' },
+      }),
     ],
   }),
-  solo: ({ wasm }) => ({
-    config: json('application/vnd.module.wasm.config.v1+json', {}),
-    layers: [{ mediaType: 'application/vnd.module.wasm.content.layer.v1+wasm', data: wasm }],
-  }),
-  compat: async (options) => {
-    const tar = await tarOf({ 'plugin.wasm': options.wasm });
-    return {
-      // An image built FROM scratch says linux/amd64 although nothing in it is.
-      config: imageConfig({ ...options, entrypoint: [] }, LINUX, [tar]),
-      layers: [{ mediaType: TAR_GZIP_TYPE, data: gzipSync(tar) }],
-      annotations: { 'module.wasm.image/variant': 'compat' },
-    };
-  },
-  plain: (options) => plainParts(options, WASIP1),
+  solo: form('solo'),
+  compat: form('compat'),
+  plain: plainParts,
   'plain-zstd': async (options) => {
-    const tar = await plainTar(options);
+    const data = zstdCompressSync(await plainTar(options));
     return {
-      config: imageConfig(options, WASIP1, [tar]),
-      layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar+zstd', data: zstdCompressSync(tar) }],
+      ...(await plainParts(options)),
+      layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar+zstd', data }],
     };
   },
-  linux: () => linuxParts(),
+  linux: linuxParts,
 };
 
-function plainTar({ wasm, files }: ImageOptions): Promise<Uint8Array> {
-  return tarOf({ 'app.wasm': wasm, ...files });
-}
+const plainTar = ({ wasm, files }: ImageOptions) => tarOf({ 'app.wasm': wasm, ...files });
 
-async function plainParts(options: ImageOptions, platform: Platform): Promise<ImageParts> {
-  const tar = await plainTar(options);
-  return {
-    config: imageConfig(options, platform, [tar]),
-    layers: [{ mediaType: TAR_GZIP_TYPE, data: gzipSync(tar) }],
-  };
+async function plainParts(options: ImageOptions): Promise<ImageParts> {
+  return partsOf(await plainTar(options), WASIP1, '/app.wasm');
 }
 
 /** An image for linux/amd64 such as a person pulls by mistake: an ELF file and no Wasm anywhere. */
 async function linuxParts(): Promise<ImageParts> {
   const elf = Buffer.concat([Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]), Buffer.alloc(57)]);
-  const tar = await tarOf({ 'bin/sh': elf });
-  const config = { entrypoint: ['/bin/sh'] };
-  return { config: imageConfig(config, LINUX, [tar]), layers: [{ mediaType: TAR_GZIP_TYPE, data: gzipSync(tar) }] };
+  return partsOf(await tarOf({ 'bin/sh': elf }), LINUX, '/bin/sh');
 }
 
-type ImageConfigOptions = Pick<PushOptions, 'entrypoint' | 'cmd' | 'env' | 'workingDir'>;
+const partsOf = (layer: Uint8Array, platform: typeof WASIP1, entrypoint: string): ImageParts => ({
+  config: imageConfig({ created: CREATED, ...platform }, { Entrypoint: [entrypoint] }, [layer]),
+  layers: [tarLayer(layer)],
+});
 
-function imageConfig(options: ImageConfigOptions, platform: Platform, tars: readonly Uint8Array[]): Blob {
-  return json(IMAGE_CONFIG_TYPE, {
-    created: '2026-01-01T00:00:00Z',
-    ...platform,
-    config: {
-      Entrypoint: options.entrypoint ?? ['/app.wasm'],
-      ...(options.cmd === undefined ? {} : { Cmd: options.cmd }),
-      ...(options.env === undefined ? {} : { Env: options.env }),
-      ...(options.workingDir === undefined ? {} : { WorkingDir: options.workingDir }),
-    },
-    rootfs: { type: 'layers', diff_ids: tars.map(digestOf) },
-  });
-}
-
-function json(mediaType: string, content: object): Blob {
-  return { mediaType, data: Buffer.from(JSON.stringify(content)) };
-}
-
-/** 'sha256:…' of the bytes. */
-export function digestOf(data: Uint8Array): string {
-  return `sha256:${createHash('sha256').update(data).digest('hex')}`;
-}
+const tarOf = (files: Readonly<Record<string, string | Uint8Array>>) =>
+  tar(Object.entries(files).map(([name, content]) => ({ name, mode: 0o755, content: Buffer.from(content) })));
 
 interface PushedManifest {
   readonly digest: string;
@@ -230,35 +162,28 @@ export class Pusher {
   }
 
   /** Pushes blobs and manifest; without a tag the manifest is known by its digest alone. */
-  async image({ config, layers, annotations }: ImageParts, tag?: string): Promise<PushedManifest> {
-    const descriptors = await Promise.all([config, ...layers].map((blob) => this.blob(blob)));
-    const manifest = {
-      schemaVersion: 2,
-      mediaType: MANIFEST_TYPE,
-      config: descriptors[0],
-      layers: descriptors.slice(1),
-      ...(annotations === undefined ? {} : { annotations }),
-    };
-    const pushed = await this.manifest(manifest, MANIFEST_TYPE, tag);
-    return { ...pushed, layers: descriptors.slice(1).map(({ digest }) => digest) };
+  async image(parts: ImageParts, tag?: string): Promise<PushedManifest> {
+    const { config, layers, manifest, mediaType } = imageOf(parts);
+    await Promise.all([config, ...layers].map((blob) => this.blob(blob)));
+    const { digest } = await this.manifest(manifest, mediaType, tag);
+    return { digest, size: manifest.length, layers: layers.map(({ data }) => digestOf(data)) };
   }
 
   /** Uploads a blob in one piece. @returns its descriptor */
-  async blob({ mediaType, data, annotations }: Blob) {
-    const digest = digestOf(data);
+  async blob(blob: ArtifactBlob) {
+    const descriptor = descriptorOf(blob);
     const started = await this.#send('POST', `${this.#base}/blobs/uploads/`, 202);
     const location = new URL(started.headers.get('location') ?? '', this.#base);
-    location.searchParams.set('digest', digest);
-    await this.#send('PUT', location.href, 201, { 'content-type': 'application/octet-stream' }, data);
-    return { mediaType, digest, size: data.length, ...(annotations === undefined ? {} : { annotations }) };
+    location.searchParams.set('digest', descriptor.digest);
+    await this.#send('PUT', location.href, 201, { 'content-type': 'application/octet-stream' }, blob.data);
+    return descriptor;
   }
 
   /** Puts a manifest or an index under a tag, or under its digest. */
-  async manifest(content: object, mediaType: string, tag?: string): Promise<{ digest: string; size: number }> {
-    const data = Buffer.from(JSON.stringify(content));
-    const digest = digestOf(data);
-    await this.#send('PUT', `${this.#base}/manifests/${tag ?? digest}`, 201, { 'content-type': mediaType }, data);
-    return { digest, size: data.length };
+  async manifest(bytes: Uint8Array, mediaType: string, tag?: string): Promise<{ readonly digest: string }> {
+    const digest = digestOf(bytes);
+    await this.#send('PUT', `${this.#base}/manifests/${tag ?? digest}`, 201, { 'content-type': mediaType }, bytes);
+    return { digest };
   }
 
   async #send(
