@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Pod } from '../../agent/kube/types.ts';
+import type { Summary } from '../../agent/stats/summary.ts';
 import { inheritedEnvironment, PROJECT } from '../support/agent.ts';
 import { createApi } from '../support/api.ts';
 import { run } from '../support/command.ts';
 import { describeOnCluster, useCluster } from '../support/fixture.ts';
 import { createKubectl, type Kubectl } from '../support/kubectl.ts';
+import { parsePrometheusText, valuesOf } from '../support/prometheus-text.ts';
 import { Up } from '../support/up.ts';
 
 const PATIENCE_MS = 180_000;
@@ -67,6 +69,13 @@ describeOnCluster('wasmlet up', () => {
         items: Pod[];
       };
       expect(pods.items.map(({ metadata }) => metadata?.name)).toContain('ticks');
+      const usage = await kubectl.ok(['get', '--raw', `/api/v1/nodes/${node}/proxy/metrics/resource`]);
+      const ofTicks = { container: 'c', pod: 'ticks', namespace: 'default' };
+      expect(valuesOf(parsePrometheusText(usage), 'container_memory_working_set_bytes', ofTicks)[0]).toBeGreaterThan(0);
+      const summary = JSON.parse(
+        await kubectl.ok(['get', '--raw', `/api/v1/nodes/${node}/proxy/stats/summary`]),
+      ) as Summary;
+      expect(summary.pods.map(({ podRef }) => podRef.name)).toContain('ticks');
     },
   );
 
