@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { join, posix } from 'node:path';
-import { PassThrough, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { extract, type Header } from 'tar-stream';
-import { WasmletError } from '../../base/errors.ts';
-import { decompressor } from '../content.ts';
+import { messageOf, WasmletError } from '../../base/errors.ts';
+import { ByteBudget, readTar, type Entry } from '../unpack/read-tar.ts';
 import type { Tasks } from '../unpack/tasks.ts';
 
 /** A file of an archive, laid beside others under a name of ours. */
@@ -30,40 +28,27 @@ export async function layOutMembers(
 ): Promise<Tasks['members']['output']> {
   const members = new Map<string, Member>();
   const links = new Map<string, string>();
-  const archive = extract({ allowUnknownFormat: true } as object);
-  const flow = pipeline(
-    createReadStream(path),
-    decompressor(compression) ?? new PassThrough(),
-    bounded(maxBytes),
-    archive as unknown as NodeJS.WritableStream,
-    { signal },
-  );
-  const flowed = flow.then(
-    () => undefined,
-    (error: unknown) => ({ error }),
-  );
-  let fault: unknown;
+  const budget = new ByteBudget(maxBytes, (max) => tooMuch(`unpacks to more than ${max} bytes (maxImageBytes)`));
   let laidOut = 0;
-  try {
-    for await (const entry of archive as AsyncIterable<AsyncIterable<Buffer> & { header: Header; resume(): void }>) {
-      const { header } = entry;
-      const name = posix.normalize(header.name);
-      if (laidOut + links.size >= maxEntries) throw tooMuch(`holds more than ${maxEntries} files`);
-      if (header.type === 'symlink' || header.type === 'link') {
-        const target = header.linkname;
-        links.set(name, posix.normalize(header.type === 'link' ? target : posix.join(posix.dirname(name), target)));
-      }
-      if (header.type === 'file') {
-        members.set(name, await layOut(entry, { name, path: join(destination, String(laidOut++)) }));
-      } else entry.resume();
+  const take = async (entry: Entry): Promise<void> => {
+    const { header } = entry;
+    const name = posix.normalize(header.name);
+    if (laidOut + links.size >= maxEntries) throw tooMuch(`holds more than ${maxEntries} files`);
+    if (header.type === 'symlink' || header.type === 'link') {
+      const target = header.linkname;
+      links.set(name, posix.normalize(header.type === 'link' ? target : posix.join(posix.dirname(name), target)));
     }
+    if (header.type === 'file') {
+      members.set(name, await layOut(entry, { name, path: join(destination, String(laidOut++)) }));
+    } else entry.resume();
+  };
+  try {
+    await readTar({ path, compression, budget }, take, signal);
   } catch (error) {
-    fault = error;
-    archive.destroy();
+    signal.throwIfAborted();
+    if (error instanceof WasmletError) throw error;
+    throw new WasmletError('InvalidArgument', `the archive is damaged: ${messageOf(error)}`, { cause: error });
   }
-  const flowFault = (await flowed)?.error;
-  signal.throwIfAborted();
-  if (fault !== undefined || flowFault !== undefined) throw asFault(fault, flowFault);
   // `docker save` of old writes a layer that several images share as a link.
   for (const [name, target] of links) {
     const member = members.get(target);
@@ -72,27 +57,7 @@ export async function layOutMembers(
   return { members: [...members.values()] };
 }
 
-/** Of the two sides that end when one fails, the one that knows why. */
-function asFault(fault: unknown, flowFault: unknown): unknown {
-  if (fault instanceof WasmletError) return fault;
-  if (flowFault instanceof WasmletError) return flowFault;
-  const cause = fault ?? flowFault;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new WasmletError('InvalidArgument', `the archive is damaged: ${message}`, { cause });
-}
-
 const tooMuch = (why: string) => new WasmletError('InvalidArgument', `the archive ${why}`);
-
-function bounded(maxBytes: number): Transform {
-  let used = 0;
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      used += chunk.length;
-      if (used > maxBytes) done(tooMuch(`unpacks to more than ${maxBytes} bytes (maxImageBytes)`));
-      else done(null, chunk);
-    },
-  });
-}
 
 async function layOut(content: AsyncIterable<Buffer>, { name, path }: { name: string; path: string }): Promise<Member> {
   const hash = createHash('sha256');

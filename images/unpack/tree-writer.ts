@@ -20,13 +20,7 @@ import { dirname, join } from 'node:path';
 import type { Header } from 'tar-stream';
 import { errnoOf } from '../../base/errors.ts';
 import { layerError } from './layer-error.ts';
-
-/** An archive's entry, as tar-stream gives it. */
-export interface Entry extends AsyncIterable<Uint8Array> {
-  readonly header: Header;
-  /** Reads on without keeping. */
-  resume(): unknown;
-}
+import type { Entry } from './read-tar.ts';
 
 const MAX_ID = 2 ** 31 - 1;
 
