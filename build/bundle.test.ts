@@ -91,6 +91,15 @@ describe('the published bundle', () => {
     expect([...packagesOf('cli-agent-')]).toEqual(expect.arrayContaining(['express', 'undici']));
   });
 
+  test('imports no package of CommonJS when it is needed, but a module around it: esbuild has no names for it then', () => {
+    const texts = new Map(files.map((file) => [basename(file), readFileSync(file, 'utf8')]));
+    const imported = [...texts.values()].flatMap((text) =>
+      [...text.matchAll(/\bimport\("\.\/(cli-[^"]+)"\)/g)].map(([, name = '']) => name),
+    );
+    expect(imported.length).toBeGreaterThan(10);
+    for (const name of imported) expect(texts.get(name)).not.toMatch(/^export default /m);
+  });
+
   test('has a command for whatever Node is there, which runs the program on one that is new enough', () => {
     const launcher = files.find((file) => file.endsWith('wasmlet.cjs'))!;
     expect(statSync(launcher).mode & 0o111).not.toBe(0);

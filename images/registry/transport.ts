@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Agent, Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { errnoOf, messageOf, WasmletError } from '../../base/errors.ts';
-import { HTTP1 } from '../../base/http.ts';
 import { LIMITS } from '../limits.ts';
 import { shown } from './errors.ts';
 import { allowsPlainHttp, isLoopback, type PlainHttp } from './hosts.ts';
+import type { Http } from './http.ts';
 
 /** An answer whose body is still to be read; whoever gets it reads or destroys the body. */
 export interface Reply {
@@ -42,30 +42,6 @@ export interface RetryOptions {
 
 const RETRIED_FAULTS = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'EAI_AGAIN', 'UND_ERR_SOCKET']);
 const RETRIED_STATUSES = new Set([429, 500, 502, 503, 504]);
-
-interface Http {
-  readonly request: typeof request;
-  readonly direct: Agent;
-  readonly proxied: EnvHttpProxyAgent;
-}
-
-/** Loaded when there is something to send: a command that only looks into the store starts sooner without. */
-async function openHttp({ connectTimeoutMs, progressDeadlineMs }: TransportOptions): Promise<Http> {
-  const undici = await import('undici');
-  const shared = {
-    ...HTTP1,
-    connect: { timeout: connectTimeoutMs },
-    headersTimeout: progressDeadlineMs,
-    // Bodies have a watch of their own (download.ts, readBody), which also sees a drip.
-    bodyTimeout: 0,
-  };
-  return {
-    request: undici.request,
-    direct: new undici.Agent(shared),
-    // HTTP_PROXY, HTTPS_PROXY and NO_PROXY; never for loopback, as in Go's net/http.
-    proxied: new undici.EnvHttpProxyAgent(shared),
-  };
-}
 
 /** HTTP to registries: time-outs, retries, and redirects that carry no credential to another origin. */
 export class Transport {
@@ -121,7 +97,7 @@ export class Transport {
   }
 
   async #follow(what: Request, signal: AbortSignal): Promise<Reply> {
-    const { request, direct, proxied } = await (this.#http ??= openHttp(this.#options));
+    const { request, direct, proxied } = await (this.#http ??= open(this.#options));
     let { url } = what;
     let foreign = false;
     for (let hop = 0; hop <= LIMITS.redirects; hop++) {
@@ -223,4 +199,10 @@ function retryAfterMs(header: string | string[] | undefined): number | undefined
   if (typeof header !== 'string') return undefined;
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), LIMITS.retryAfterMs);
+}
+
+/** Loaded when there is something to send: a command that only looks into the store starts sooner without. */
+async function open(options: TransportOptions): Promise<Http> {
+  const { openHttp } = await import('./http.ts');
+  return openHttp(options);
 }

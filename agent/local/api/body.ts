@@ -1,3 +1,4 @@
+import { parse } from 'yaml';
 import { messageOf } from '../../../base/errors.ts';
 import { apiVersionOf, type Resource } from '../resources/resource.ts';
 import { decodeProtobuf } from '../schema/protobuf.ts';
@@ -30,7 +31,7 @@ export async function readJson(exchange: Exchange): Promise<unknown> {
   if (body.length > 0 && type === PROTOBUF) return readProtobuf(body);
   const text = body.toString('utf8');
   if (text === '') return undefined;
-  if (type.endsWith('/yaml')) return await parseYaml(text);
+  if (type.endsWith('/yaml')) return parseYaml(text);
   if (!type.endsWith('json')) throw unsupported(type, 'application/json, application/yaml');
   try {
     return JSON.parse(text);
@@ -47,8 +48,7 @@ function readProtobuf(body: Buffer): unknown {
   }
 }
 
-async function parseYaml(text: string): Promise<unknown> {
-  const { parse } = await import('yaml');
+function parseYaml(text: string): unknown {
   try {
     // Aliases can make much of little.
     return parse(text, { maxAliasCount: 100 });

@@ -24,7 +24,7 @@ export interface GrpcTarget {
 
 /** Probes by grpc.health.v1 (pkg/probe/grpc). Loads gRPC at the first call: most nodes have no such probe. */
 export async function checkGrpc(target: GrpcTarget, signal: AbortSignal): Promise<ProbeOutcome> {
-  const { Client, credentials } = await import('@grpc/grpc-js');
+  const { Client, credentials } = await import('./grpc-library.ts');
   const address = joinHostPort(target.host, target.port);
   const timeout = goDuration(target.timeoutSeconds * 1000);
   const deadline = Date.now() + target.timeoutSeconds * 1000;
