@@ -2,7 +2,10 @@ import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { bundle } from '../../build/bundle.ts';
+import { testFolder } from '../../runtime/test-folder.ts';
 import { SeededRandom } from '../../test/support/random.ts';
 import { Up } from '../../test/support/up.ts';
 import { errnoOf } from '../../base/errors.ts';
@@ -78,7 +81,11 @@ test(
   `wasmlet up is killed ${KILLS} times while clients write and watch: nothing acknowledged is lost, no event comes twice ` +
     `or never (WASMLET_TEST_SEED=${random.seed})`,
   async ({ signal }) => {
-    await using up = await Up.onPort(await portForGood());
+    // As it is published, which starts sooner.
+    using program = testFolder();
+    await bundle(program.path);
+    const command = [process.execPath, join(program.path, 'cli.mjs')];
+    await using up = await Up.create(await portForGood(), command);
     await up.start();
     expect(existsSync(up.kubeconfig)).toBe(true);
     await using client = clientOf(up);

@@ -12,33 +12,41 @@ import { runOrThrow } from './command.ts';
 import { buildGuest, type GuestName } from './guests.ts';
 
 const CLI = join(PROJECT, 'agent/cli.ts');
+const FROM_SOURCE = [process.execPath, CLI];
 
 /** `wasmlet up` on a folder that outlives its process, and goes when it is disposed of. */
 export class Up implements AsyncDisposable {
   readonly root: string;
   readonly #port: number;
+  readonly #program: readonly string[];
   #child: ChildProcess | undefined;
 
-  private constructor(root: string, port: number) {
+  private constructor(root: string, port: number, program: readonly string[]) {
     this.root = root;
     this.#port = port;
+    this.#program = program;
   }
 
-  /** Of the API server: a port, or 0 for another one after each start. */
-  static async onPort(port: number): Promise<Up> {
-    return new Up(await mkdtemp(join(tmpdir(), 'wasmlet-up-')), port);
+  /**
+   * One that is not started yet.
+   * @param port of the API server; 0: another one after each start
+   * @param program the command line of wasmlet
+   */
+  static async create(port: number, program: readonly string[] = FROM_SOURCE): Promise<Up> {
+    return new Up(await mkdtemp(join(tmpdir(), 'wasmlet-up-')), port, program);
   }
 
   static async start(): Promise<Up> {
-    const up = await Up.onPort(0);
+    const up = await Up.create(0);
     await up.start();
     return up;
   }
 
   /** Starts the process; it may answer, or may have ended, whenever it likes. */
   launch(): ChildProcess & { readonly stdout: Readable } {
-    const args = [CLI, 'up', '--root', this.root, '--port', String(this.#port), '--web-port', '0'];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: inheritedEnvironment() });
+    const [command = '', ...first] = this.#program;
+    const args = [...first, 'up', '--root', this.root, '--port', String(this.#port), '--web-port', '0'];
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: inheritedEnvironment() });
     this.#child = child;
     return child;
   }
