@@ -46,6 +46,18 @@ describe('breakpoints', () => {
     expect(resume()).toBe('done');
   });
 
+  test('are for every line of the source, also where one instruction does the work of several', () => {
+    const { instance, machine } = new TestGuest(PROGRAM);
+    instance.linesOf = (offsets) => new Map(offsets.map((offset) => [offset, `main.c:${offset}`]));
+    const breakpoints = new Breakpoints(machine);
+    const start = breakpoints.add(instance, 3)!;
+    const { map } = machine.store.code.describe(machine.store.code.at(start)!);
+    expect(map.joined.length).toBeGreaterThan(0);
+    for (const { instruction, source } of map.joined) {
+      expect(breakpoints.add(instance, 3, `main.c:${source}`)).toBe(start + map.offsets[instruction]!);
+    }
+  });
+
   test('change neither the result nor the fuel', () => {
     const plain = new TestGuest(PROGRAM);
     const expected = plain.call('main', 20);

@@ -108,15 +108,17 @@ export const loadState = (type: number, offset = 0): Code => [LOADS.get(type) ??
 /** Stores the value of the type that is on the stack, behind its address. */
 export const storeState = (type: number, offset = 0): Code => [STORES.get(type) ?? V128_STORE, memarg(0, offset)];
 
-/** Where a handler's instruction is in another that does the work of two. */
+/** Where a handler's instruction is in one that does the work of several. */
 interface Part {
   /** Bytes before its operands. */
   readonly offset: number;
   /** Bytes of the whole. */
   readonly size: number;
-  /** Whether the other part comes behind. */
-  readonly first: boolean;
-  /** The operand that is the first part's result, and what type that has there. */
+  /** Whether the whole ends with it. */
+  readonly last: boolean;
+  /** Whether only the next part reads its result, so that it needs no slot. */
+  readonly drops: boolean;
+  /** The operand that is the result of the part before, and what type that has there. */
   readonly takes: { readonly operand: string; readonly type: number } | undefined;
 }
 
@@ -139,7 +141,7 @@ export class Handler {
   constructor(operation: Operation, labels: Labels, part?: Part) {
     const { size } = operation.format;
     this.#operation = operation;
-    this.#part = part ?? { offset: 0, size, first: false, takes: undefined };
+    this.#part = part ?? { offset: 0, size, last: true, drops: false, takes: undefined };
     this.labels = labels;
     this.size = this.#part.size;
   }
@@ -175,15 +177,17 @@ export class Handler {
     return [get(PC), loadState(I64, this.at(name))];
   }
 
-  /** Stores what `value` pushes into an operand's slot. */
+  /** Stores what `value` pushes into an operand's slot, unless nobody reads it there. */
   store(name: string, type: number, value: Code): Code {
     this.result = type;
-    return [this.slot(name), value, this.#part.first ? tee(resultLocal(type)) : [], storeState(type)];
+    const { last, drops } = this.#part;
+    if (drops) return [value, set(resultLocal(type))];
+    return [this.slot(name), value, last ? [] : tee(resultLocal(type)), storeState(type)];
   }
 
   /** On to the instruction behind. @param depth how many blocks of its own the handler is in */
   next(depth = 0): Code {
-    if (this.#part.first) return [];
+    if (!this.#part.last) return [];
     return [get(PC), i32Const(this.size), OP.i32Add, set(PC), br(this.labels.next + depth)];
   }
 
@@ -205,14 +209,27 @@ export interface Operation {
   readonly format: Format;
   readonly bank: Bank;
   readonly emit: (handler: Handler) => Code;
-  /** Of one that does the work of two. */
-  readonly parts?: {
-    readonly first: string;
-    /** Without the operand that is the first one's result. */
-    readonly second: Operation;
-    /** Which one that is, by its number; undefined where there is none. */
-    readonly takes: number | undefined;
-  };
+  /** Of one that does the work of several. */
+  readonly chain?: Chain;
+}
+
+/** How an instruction does the work of another, and then of one more. */
+export interface Chain {
+  /** The name of the other. */
+  readonly first: string;
+  /** The one more, as it is written behind the other's operands. */
+  readonly second: Operation;
+  /** The operand of `second` that is the result of `first` and not written, by its number; undefined where there is none. */
+  readonly takes: number | undefined;
+  /** Whether the result of `first` is not written either: only `second` may read it. */
+  readonly drops: boolean;
+  readonly steps: readonly Step[];
+}
+
+interface Step {
+  readonly operation: Operation;
+  readonly takes: string | undefined;
+  readonly drops: boolean;
 }
 
 export type Bank = 'hot' | 'system' | 'numbers' | 'vectors' | 'memory';
@@ -236,31 +253,54 @@ export const KNOWN: ReadonlySet<string> = new Set(['positions', 'target', 'delta
 /** The names of what the encoder is given, in that order. */
 const operandsOf = ({ fields }: Format): string[] => fields.flatMap(({ name }) => (KNOWN.has(name) ? [] : [name]));
 
+const without = (operation: Operation, field: string | undefined): Operation => {
+  const fields = operation.format.fields.filter(({ name }) => name !== field);
+  return { ...operation, format: formatOf(fields.map(({ name, kind }) => `${name}:${kind}`).join(' ')) };
+};
+
 /**
- * One instruction that does the work of two, one behind the other.
- * @param takes the operand of the second that is the first one's result; it is none of the instruction's
+ * One instruction that does the work of two, one behind the other; the first may be such a one itself.
+ * @param takes the operand of the second that is the first one's result
+ * @param drops whether that result need not be in its slot as well
  */
-export function both(first: Operation, second: Operation, takes?: string): Operation {
-  const fields = second.format.fields.filter(({ name }) => name !== takes);
-  const rest = { ...second, format: formatOf(fields.map(({ name, kind }) => `${name}:${kind}`).join(' ')) };
-  const own = [...first.format.fields.map((field) => ({ ...field, name: `${field.name}1` })), ...rest.format.fields];
-  const format = formatOf(own.map(({ name, kind }) => `${name}:${kind}`).join(' '));
-  const { size } = format;
-  const offset = first.format.size - OPCODE_SIZE;
+export function chained(first: Operation, second: Operation, takes?: string, drops = false): Operation {
+  const rest = without(second, takes);
+  const before = first.chain?.steps ?? [{ operation: first, takes: undefined, drops: false }];
+  const steps = before.map((step, index) =>
+    drops && index === before.length - 1 ? { ...step, operation: without(step.operation, 'd'), drops } : step,
+  );
+  steps.push({ operation: rest, takes, drops: false });
+  // Operands of the last are named as they are there.
+  const fields = steps.flatMap(({ operation }, index) =>
+    operation.format.fields.map(({ name, kind }) => `${name}${index === steps.length - 1 ? '' : index + 1}:${kind}`),
+  );
+  const format = formatOf(fields.join(' '));
+  const link = takes === undefined ? '' : `${drops ? '=' : '~'}${takes}`;
   return {
-    name: `${first.name} ${second.name}${takes === undefined ? '' : `~${takes}`}`,
+    name: `${first.name} ${second.name}${link}`,
     bank: 'hot',
     format,
-    emit: ({ labels }) => {
-      const before = new Handler(first, labels, { offset: 0, size, first: true, takes: undefined });
-      const code = first.emit(before);
-      const taken = takes === undefined ? undefined : { operand: takes, type: before.result };
-      return [code, second.emit(new Handler(rest, labels, { offset, size, first: false, takes: taken }))];
-    },
-    parts: {
+    emit: ({ labels }) => emitSteps(steps, labels, format.size),
+    chain: {
       first: first.name,
       second: rest,
       takes: takes === undefined ? undefined : operandsOf(second.format).indexOf(takes),
+      drops,
+      steps,
     },
   };
+}
+
+function emitSteps(steps: readonly Step[], labels: Labels, size: number): Code {
+  let offset = 0;
+  let type = I32;
+  return steps.map(({ operation, takes, drops }, index) => {
+    const last = index === steps.length - 1;
+    const taken = takes === undefined ? undefined : { operand: takes, type };
+    const handler = new Handler(operation, labels, { offset, size, last, drops, takes: taken });
+    const code = operation.emit(handler);
+    offset += operation.format.size - OPCODE_SIZE;
+    type = handler.result;
+    return code;
+  });
 }

@@ -1,11 +1,11 @@
 import { THREADS } from '../../../wasm/opcodes/threads.ts';
-import type { Operation } from './handler.ts';
+import { chainsOf } from './chains.ts';
+import type { Chain, Operation } from './handler.ts';
 import { CONTROL } from './operations/control.ts';
 import { INTEGERS } from './operations/integers.ts';
 import { coldMemory, furtherMemory, type GuestMemoryShape, hotMemory } from './operations/memory.ts';
 import { FLOATING, scalars, VECTORS } from './operations/numbers.ts';
 import { SYSTEM } from './operations/system.ts';
-import { pairsOf } from './pairs.ts';
 
 /** What a core is made for: the memories of its guest. */
 export type Shape = readonly GuestMemoryShape[];
@@ -16,10 +16,10 @@ const NO_MEMORY: GuestMemoryShape = { is64: false, shared: false };
 /** The memories that a core for this shape imports. */
 export const memoriesOf = (shape: Shape): Shape => (shape.length === 0 ? [NO_MEMORY] : shape);
 
-/** An instruction that does the work of two: see Operation.parts. */
-type Pair = { readonly code: number } & Pick<NonNullable<Operation['parts']>, 'second' | 'takes'>;
+/** An instruction that does the work of another and one more. */
+type Longer = { readonly code: number } & Pick<Chain, 'second' | 'takes' | 'drops'>;
 
-const NO_PAIRS: readonly Pair[] = [];
+const NONE: readonly Longer[] = [];
 
 /**
  * The instructions of the interpreter, by opcode: the hot loop's first, as dispatch is a table of all of them. The
@@ -30,7 +30,7 @@ export class InstructionSet {
   /** Whether the first memory has addresses of 64 bits. */
   readonly is64: boolean;
   readonly #codes: ReadonlyMap<string, number>;
-  readonly #pairs = new Map<string, Pair[]>();
+  readonly #chains = new Map<string, Longer[]>();
 
   constructor(shape: Shape) {
     const [first = NO_MEMORY, ...further] = memoriesOf(shape);
@@ -39,7 +39,7 @@ export class InstructionSet {
     const cold = [...VECTORS, ...coldMemory(first, THREADS)];
     const operations = [
       ...hot,
-      ...pairsOf([...hot, ...cold]),
+      ...chainsOf([...hot, ...cold]),
       ...SYSTEM,
       ...scalars(new Set(hot.map(({ name }) => name))),
       ...cold,
@@ -48,17 +48,17 @@ export class InstructionSet {
     // Banks together, so that each is a range.
     this.operations = BANKS.flatMap((bank) => operations.filter((operation) => operation.bank === bank));
     this.#codes = new Map(this.operations.map(({ name }, code) => [name, code]));
-    for (const [code, { parts }] of this.operations.entries()) {
-      if (parts === undefined) continue;
-      const { first, second, takes } = parts;
+    for (const [code, { chain }] of this.operations.entries()) {
+      if (chain === undefined) continue;
+      const { first, second, takes, drops } = chain;
       const key = `${first} ${second.name}`;
-      this.#pairs.set(key, [...this.pairs(first, second.name), { code, second, takes }]);
+      this.#chains.set(key, [...this.chains(first, second.name), { code, second, takes, drops }]);
     }
   }
 
   /** The instructions that do the work of these two, one behind the other. */
-  pairs(first: string, second: string): readonly Pair[] {
-    return this.#pairs.get(`${first} ${second}`) ?? NO_PAIRS;
+  chains(first: string, second: string): readonly Longer[] {
+    return this.#chains.get(`${first} ${second}`) ?? NONE;
   }
 
   /** @throws RangeError when there is none of that name: a fault of the lowering */

@@ -16,13 +16,15 @@ export interface PositionMap {
   readonly offsets: number[];
   readonly positions: number[];
   readonly sources: number[];
+  /** What else of the module is in an instruction: the instruction's number, and an offset in the module. */
+  readonly joined: { readonly instruction: number; readonly source: number }[];
 }
 
 const EDGE_SIZE = 8;
 
 type Immediate = number | bigint | Uint8Array;
 
-/** Of a pair of instructions one at the most traps or calls, and the pair comes from where that does. */
+/** Of instructions in one, one at the most traps or calls, and the whole comes from where that does. */
 const MAY_TRAP = /load|store|div|rem/;
 
 /** Writes instructions. Addresses within the code are relative until `link`. */
@@ -31,7 +33,9 @@ export class Encoder {
   after = 0;
   /** Offset in the module of the Wasm instruction that is being lowered. */
   source = 0;
-  readonly map: PositionMap = { offsets: [], positions: [], sources: [] };
+  readonly map: PositionMap = { offsets: [], positions: [], sources: [], joined: [] };
+  /** The first register that holds operands, each of which is read once. */
+  operands = Infinity;
   readonly #instructions: InstructionSet;
   #bytes = new Uint8Array(256);
   #view = new DataView(this.#bytes.buffer);
@@ -76,16 +80,25 @@ export class Encoder {
   #join(name: string, operands: readonly Immediate[]): boolean {
     if (this.#last === undefined) return false;
     const result = this.#last.result < 0 ? undefined : this.#view.getUint16(this.#last.result, true);
-    for (const { code, second, takes } of this.#instructions.pairs(this.#last.name, name)) {
+    const { start } = this.#last;
+    for (const { code, second, takes, drops } of this.#instructions.chains(this.#last.name, name)) {
       if (takes !== undefined && operands[takes] !== result) continue;
-      this.#view.setUint16(this.#last.start, code, true);
-      if (!MAY_TRAP.test(this.#last.name)) this.map.sources[this.map.sources.length - 1] = this.source;
+      if (drops && (result ?? 0) < this.operands) continue;
+      this.#view.setUint16(start, code, true);
+      this.#noteJoined(MAY_TRAP.test(this.#last.name));
       this.#from = this.after;
-      this.#last = undefined;
+      if (drops) this.#drop(this.#last.result);
       this.#put(second, takes === undefined ? operands : operands.toSpliced(takes, 1));
+      this.#last = { name: this.#instructions.operations[code]?.name ?? '', start, result: this.#result };
       return true;
     }
     return false;
+  }
+
+  /** Leaves out the operand of the last instruction that is there. */
+  #drop(at: number): void {
+    this.#bytes.copyWithin(at, at + 2, this.#length);
+    this.#length -= 2;
   }
 
   /** Writes the operands of an instruction whose opcode is written. */
@@ -113,6 +126,11 @@ export class Encoder {
     this.#result = -1;
     this.#last = undefined;
     for (const target of targets) this.#edge(this.#reserve(EDGE_SIZE), target);
+  }
+
+  /** What the last instruction has computed is read more than once. */
+  keep(): void {
+    this.#last = undefined;
   }
 
   /** The target is here. */
@@ -152,6 +170,14 @@ export class Encoder {
     this.map.positions.push(this.#from);
     this.map.sources.push(this.source);
     this.#from = this.after;
+  }
+
+  /** The last instruction does the work of one more. @param traps whether it is itself what may trap */
+  #noteJoined(traps: boolean): void {
+    const { sources, joined } = this.map;
+    const instruction = sources.length - 1;
+    joined.push({ instruction, source: traps ? this.source : (sources[instruction] ?? 0) });
+    if (!traps) sources[instruction] = this.source;
   }
 
   #edge(at: number, target: Target): void {

@@ -116,6 +116,7 @@ export class Lowering {
     for (const { count, type } of body.locals) for (let n = 0; n < count; n++) slot = this.#addLocal(type, slot);
     this.stack = new OperandStack(this.encoder, slot);
     this.labels.push(this.#label('function', { parameters: [], results: this.type.results }, slot));
+    this.encoder.operands = registerOf(slot);
     if (slot > first) this.encoder.emit('enter', registerOf(first), registerOf(slot) - registerOf(first));
   }
 

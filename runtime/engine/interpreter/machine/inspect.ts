@@ -1,6 +1,7 @@
 import type { ValueType } from '../../../wasm/types.ts';
 import { typeName } from '../../../wasm/types.ts';
 import { RECORD, SLOT } from '../core/layout.ts';
+import type { PositionMap } from '../lower/encoder.ts';
 import { framesFrom, sourceOf } from './frames.ts';
 import type { Instance } from './instance.ts';
 import type { Machine } from './machine.ts';
@@ -72,7 +73,7 @@ export class Breakpoints {
     const code = store.code.codes.find((one) => one.instance === instance && one.index === index);
     if (code === undefined) return undefined;
     const { map } = store.code.describe(code);
-    const at = line === undefined ? 0 : firstOfLine(instance, map.sources, line);
+    const at = line === undefined ? 0 : firstOfLine(instance, map, line);
     const offset = map.offsets[at];
     if (offset === undefined) return undefined;
     const address = code.start + offset;
@@ -102,9 +103,12 @@ export class Breakpoints {
   }
 }
 
-function firstOfLine(instance: Instance, sources: readonly number[], line: string): number {
-  const lines = instance.linesOf(sources);
-  return sources.findIndex(
-    (source) => lines.get(source)?.startsWith(`${line}:`) === true || lines.get(source) === line,
-  );
+/** The first instruction that has to do with the line, which need not begin with it; -1 where there is none. */
+function firstOfLine(instance: Instance, { sources, joined }: PositionMap, line: string): number {
+  const lines = instance.linesOf([...sources, ...joined.map(({ source }) => source)]);
+  const isOf = (source: number): boolean =>
+    lines.get(source)?.startsWith(`${line}:`) === true || lines.get(source) === line;
+  const whole = sources.findIndex(isOf);
+  const parts = joined.filter(({ source }) => isOf(source)).map(({ instruction }) => instruction);
+  return parts.reduce((first, part) => (first < 0 ? part : Math.min(first, part)), whole);
 }

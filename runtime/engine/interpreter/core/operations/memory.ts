@@ -14,9 +14,9 @@ export interface GuestMemoryShape {
 const HOT_LOADS = [
   ...['i32.load', 'i32.load8_s', 'i32.load8_u', 'i32.load16_s', 'i32.load16_u'],
   ...['i64.load', 'i64.load8_s', 'i64.load8_u', 'i64.load16_s', 'i64.load16_u', 'i64.load32_s', 'i64.load32_u'],
-  ...['f32.load', 'f64.load'],
+  ...['f32.load', 'f64.load', 'v128.load'],
 ];
-const HOT_STORES = ['i32.store', 'i64.store', 'i32.store8', 'i32.store16', 'f32.store', 'f64.store'];
+const HOT_STORES = ['i32.store', 'i64.store', 'i32.store8', 'i32.store16', 'f32.store', 'f64.store', 'v128.store'];
 
 /** Instructions that do to a slot's bytes what another does: the low bits of an i64. */
 export const SAME_ACCESS: ReadonlyMap<string, string> = new Map([
@@ -93,7 +93,7 @@ function store(name: string, place: Place, mode: Mode = 'plain'): Operation {
 }
 
 const VECTOR_LOADS = [
-  ...['v128.load', 'v128.load8x8_s', 'v128.load8x8_u', 'v128.load16x4_s', 'v128.load16x4_u', 'v128.load32x2_s'],
+  ...['v128.load8x8_s', 'v128.load8x8_u', 'v128.load16x4_s', 'v128.load16x4_u', 'v128.load32x2_s'],
   ...['v128.load32x2_u', 'v128.load8_splat', 'v128.load16_splat', 'v128.load32_splat', 'v128.load64_splat'],
   ...['v128.load32_zero', 'v128.load64_zero'],
 ];
@@ -143,7 +143,6 @@ function laneAccess(place: Place): Operation[] {
 
 const vectorAccess = (place: Place): Operation[] => [
   ...VECTOR_LOADS.map((name) => load(name, place)),
-  store('v128.store', place),
   ...laneAccess(place),
 ];
 

@@ -4,7 +4,18 @@ import type { Opcode } from '../../../../wasm/opcodes/opcode.ts';
 import { RELAXED_SIMD, SIMD } from '../../../../wasm/opcodes/simd.ts';
 import { F32, F64, I32, I64, OP, V128, V128_LOAD, get, i32Const, memarg, set } from '../assembler.ts';
 import type { Code } from '../assembler.ts';
-import { type Bank, type Handler, operation, type Operation, PC, Q0, storeState, T0 } from '../handler.ts';
+import {
+  type Bank,
+  type FieldKind,
+  type Handler,
+  loadState,
+  operation,
+  type Operation,
+  PC,
+  Q0,
+  storeState,
+  T0,
+} from '../handler.ts';
 import { instruction } from './instruction.ts';
 
 const OPERANDS = ['a', 'b', 'c'];
@@ -34,11 +45,42 @@ const CONVERSIONS = [
   'f32.convert_i32_s',
 ];
 
-/** Floats in the hot loop. */
+/** The kind of an operand that is a constant of the type. */
+const CONSTANTS: Readonly<Record<number, FieldKind>> = { [F32]: 'i32', [I64]: 'i64', [F64]: 'i64', [V128]: 'v128' };
+
+/** The same with a constant on the right, as it is: see `:i` for integers of 32 bits. */
+function withConstant(name: string): Operation {
+  const wasm = opcodeByName(name);
+  const [type = I32] = wasm.signature?.parameters ?? [];
+  const emit = (h: Handler): Code => {
+    const right: Code = [get(PC), loadState(type, h.at('b'))];
+    return [h.store('d', wasm.signature?.results[0] ?? type, [h.value('a', type), right, instruction(wasm)]), h.next()];
+  };
+  return operation(`${name}:c`, 'hot', `d:reg a:reg b:${CONSTANTS[type] ?? 'i32'}`, emit);
+}
+
+/** Vectors in the hot loop; their loads and stores are there as well. */
+const HOT_VECTORS = [
+  ...['f32x4', 'f64x2'].flatMap((shape) => ['add', 'sub', 'mul'].map((name) => `${shape}.${name}`)),
+  ...['i32x4.add', 'i32x4.sub', 'i32x4.mul', 'i16x8.add', 'i8x16.add', 'i8x16.eq', 'i8x16.lt_u'],
+  ...['v128.and', 'v128.or', 'v128.xor', 'f32x4.convert_i32x4_s'],
+];
+
+const WITH_CONSTANT = [
+  ...['add', 'mul', 'and', 'xor', 'div_u', 'rem_u'].map((name) => `i64.${name}`),
+  ...['f64', 'f32'].flatMap((type) => ['add', 'sub', 'mul', 'div', 'lt', 'gt'].map((name) => `${type}.${name}`)),
+  ...['i32x4.add', 'i32x4.sub', 'i8x16.add', 'i8x16.eq', 'i8x16.lt_u', 'v128.and', 'f32x4.mul'],
+];
+
+/** Floats and the like in the hot loop. */
 export const FLOATING: readonly Operation[] = [
-  ...['f64', 'f32'].flatMap((prefix) => FLOATS.map((name) => `${prefix}.${name}`)),
-  ...CONVERSIONS,
-].map((name) => computing(opcodeByName(name), 'hot'));
+  ...[
+    ...['f64', 'f32'].flatMap((prefix) => FLOATS.map((name) => `${prefix}.${name}`)),
+    ...CONVERSIONS,
+    ...HOT_VECTORS,
+  ].map((name) => computing(opcodeByName(name), 'hot')),
+  ...WITH_CONSTANT.map(withConstant),
+];
 
 const isComputing = ({ signature, immediates }: Opcode): boolean => signature !== undefined && immediates.length === 0;
 
@@ -81,7 +123,9 @@ const v128Or = instruction(opcodeByName('v128.or'));
  * a shuffle is two swizzles, each of which gives 0 for the lanes of the other.
  */
 export const VECTORS: readonly Operation[] = [
-  ...[...SIMD, ...RELAXED_SIMD].filter(isComputing).map((wasm) => computing(wasm, 'vectors')),
+  ...[...SIMD, ...RELAXED_SIMD]
+    .filter((wasm) => isComputing(wasm) && !HOT_VECTORS.includes(wasm.name))
+    .map((wasm) => computing(wasm, 'vectors')),
   ...LANE_READS.map(([name, read, type]) =>
     operation(name, 'vectors', 'd:reg a:reg lane:u16', (h) => [
       h.store('d', type, [h.slot('a'), h.u16('lane'), OP.i32Add, read, memarg(0)]),

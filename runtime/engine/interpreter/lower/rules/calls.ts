@@ -13,6 +13,7 @@ function tableIndex(lowering: Lowering, index: Operand): number {
   const { encoder, stack } = lowering;
   if (index.type !== I64) return stack.use(index);
   stack.compute(index, index.home);
+  encoder.keep();
   const register = registerOf(index.home);
   const upper = registerOf(index.home + 1);
   const fits = newTarget();

@@ -39,7 +39,11 @@ function integerBinary(opcode: Opcode): (lowering: Lowering) => void {
       constant = constant === 0 ? 0 : -constant;
     }
     if (constant !== undefined && encoder.has(`${operation}:i`)) operation += ':i';
-    else constant = undefined;
+    else if (right.constant !== undefined && encoder.has(`${operation}:c`)) {
+      const a = stack.use(left);
+      encoder.emit(`${operation}:c`, lowering.push(result), a, right.constant);
+      return;
+    } else constant = undefined;
     emitBinary(lowering, { operation, left, right, constant, result });
   };
 }
@@ -95,8 +99,12 @@ export function numeric(opcode: Opcode): (lowering: Lowering) => void {
   if (count === 2 && /^i(32|64)\./.test(name)) return integerBinary(opcode);
   if (immediates[0] === 'lane') return lane(opcode);
   return (lowering) => {
-    const registers = lowering.take(count);
-    lowering.encoder.emit(name, lowering.push(result), ...registers);
+    const { encoder, stack } = lowering;
+    const constant = count === 2 && encoder.has(`${name}:c`) ? stack.peek()?.constant : undefined;
+    if (constant !== undefined) stack.pop();
+    const registers = lowering.take(constant === undefined ? count : 1);
+    if (constant === undefined) encoder.emit(name, lowering.push(result), ...registers);
+    else encoder.emit(`${name}:c`, lowering.push(result), ...registers, constant);
   };
 }
 

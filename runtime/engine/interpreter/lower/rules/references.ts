@@ -5,8 +5,9 @@ import type { Operand } from '../values.ts';
 import { conditionalBranch } from './control.ts';
 
 /** Whether a reference is null, as a comparison that a branch can take over. @returns an operand that is not on the stack */
-function isNull({ stack }: Lowering, reference: Operand): Operand {
+function isNull({ encoder, stack }: Lowering, reference: Operand): Operand {
   stack.use(reference);
+  encoder.keep();
   const pending = { operation: 'i32.eq:i', a: reference, b: 0 };
   return { type: I32, home: reference.home, slot: undefined, constant: undefined, pending };
 }
@@ -61,6 +62,7 @@ export const REFERENCE_RULES: readonly (readonly [string, (lowering: Lowering) =
       const reference = stack.pop();
       const fine = newTarget();
       const register = stack.use(reference);
+      encoder.keep();
       encoder.emitBranch('br:i32.ne:i', fine, register, 0);
       encoder.emit('ref.as_non_null', register);
       encoder.bind(fine);
