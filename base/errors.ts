@@ -56,3 +56,8 @@ export function messageOf(error: unknown): string {
 export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
+
+/** For a promise's `catch`: undefined where a file or folder is not there. @throws every other error as it is */
+export function ignoreMissing(error: unknown): undefined {
+  if (errnoOf(error) !== 'ENOENT') throw error;
+}

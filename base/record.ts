@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
-import { errnoOf, WasmletError } from './errors.ts';
+import { ignoreMissing, WasmletError } from './errors.ts';
 
 /** A versioned JSON document on disk. `version` counts the schema, from 1; `kind` says what it is. */
 export interface RecordType<T> {
@@ -52,14 +52,8 @@ export async function writeRecord<T>(path: string, type: RecordType<T>, body: T)
  * @throws WasmletError InvalidRecord when it is damaged, of another kind, or newer than this release knows
  */
 export async function readRecord<T>(path: string, type: RecordType<T>): Promise<T | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-  return parseRecord(text, type, path);
+  const text = await readFile(path, 'utf8').catch(ignoreMissing);
+  return text === undefined ? undefined : parseRecord(text, type, path);
 }
 
 /** The parsing half of readRecord; `path` is named in the error. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { access, chmod, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { errnoOf, messageOf, WasmletError } from '../base/errors.ts';
+import { errnoOf, ignoreMissing, messageOf, WasmletError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { writeFileAtomic } from '../base/record.ts';
 import { isTreeUsed, treeOfEntry } from '../base/tree-use.ts';
@@ -377,10 +377,6 @@ function treeKey(manifestDigest: string): string {
 }
 
 const digestOfTree = (key: string): string => key.slice(TREE.length);
-
-function ignoreMissing(error: unknown): undefined {
-  if (errnoOf(error) !== 'ENOENT') throw error;
-}
 
 async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(ignoreMissing)) !== undefined;

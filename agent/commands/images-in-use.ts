@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, hasCode, WasmletError } from '../../base/errors.ts';
+import { hasCode, ignoreMissing, WasmletError } from '../../base/errors.ts';
 import type { Config } from '../config/schema.ts';
 import { withRuntime } from './node-runtime.ts';
 
@@ -22,10 +22,6 @@ export async function imagesInUse(config: Config): Promise<Map<string, string>> 
 }
 
 async function hasPods(rootDir: string): Promise<boolean> {
-  try {
-    return (await readdir(join(rootDir, 'pods'))).length > 0;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
+  const pods = await readdir(join(rootDir, 'pods')).catch(ignoreMissing);
+  return pods !== undefined && pods.length > 0;
 }

@@ -1,6 +1,7 @@
-import { mkdir, open, readdir, readlink, rm, symlink } from 'node:fs/promises';
+import { mkdir, open, readlink, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../../base/errors.ts';
+import { listFolder } from '../volumes/paths.ts';
 import type { PodIdentity } from './spec.ts';
 
 /** A file name on ext4 has 255 bytes at the most (kuberuntime/legacy.go). */
@@ -82,13 +83,4 @@ function textOfLogLine(line: string): string {
   const match = /^\S+ \S+ (\S+) ?(.*)$/s.exec(line);
   if (!match) return '';
   return match[1] === 'P' ? (match[2] ?? '') : `${match[2] ?? ''}\n`;
-}
-
-async function listFolder(path: string): Promise<string[]> {
-  try {
-    return await readdir(path);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
 }

@@ -13,7 +13,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
-import { errnoOf, WasmletError } from '../../base/errors.ts';
+import { errnoOf, ignoreMissing, WasmletError } from '../../base/errors.ts';
 import { listFolder } from './paths.ts';
 
 /** One file of a volume that is made from API objects. */
@@ -96,14 +96,8 @@ function cleanPath(path: string): string {
   return clean;
 }
 
-async function currentFolder(targetDir: string): Promise<string | undefined> {
-  try {
-    return await readlink(join(targetDir, DATA_LINK));
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+const currentFolder = (targetDir: string): Promise<string | undefined> =>
+  readlink(join(targetDir, DATA_LINK)).catch(ignoreMissing);
 
 const firstName = (path: string): string => path.split('/', 1)[0] ?? path;
 
@@ -119,10 +113,7 @@ async function hasObsoleteFiles(folder: string, files: Payload): Promise<boolean
   for (const path of files.keys()) {
     for (let part = path; part !== '.'; part = dirname(part)) kept.add(part);
   }
-  const present = await readdir(folder, { recursive: true }).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  });
+  const present = (await readdir(folder, { recursive: true }).catch(ignoreMissing)) ?? [];
   return present.some((path) => !kept.has(path));
 }
 
@@ -189,12 +180,7 @@ async function writeProjection(path: string, file: FileProjection): Promise<void
 async function linkVisibleNames(targetDir: string, files: Payload): Promise<void> {
   for (const name of new Set([...files.keys()].map(firstName))) {
     const visible = join(targetDir, name);
-    try {
-      await lstat(visible);
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-      await symlink(join(DATA_LINK, name), visible);
-    }
+    if (!(await lstat(visible).catch(ignoreMissing))) await symlink(join(DATA_LINK, name), visible);
   }
 }
 

@@ -1,5 +1,5 @@
 import { chmod, mkdir, rm, stat } from 'node:fs/promises';
-import { errnoOf, messageOf } from '../../base/errors.ts';
+import { ignoreMissing, messageOf } from '../../base/errors.ts';
 import { parseBytes } from '../config/quantity.ts';
 import type { Pod, Volume } from '../kube/types.ts';
 import { setVolumeOwnership } from './ownership.ts';
@@ -72,11 +72,5 @@ export async function setUpFolder(dir: string): Promise<void> {
   if ((mode & 0o777) !== EMPTY_DIR_MODE) await chmod(dir, EMPTY_DIR_MODE);
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
+const isFolder = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(ignoreMissing))?.isDirectory() ?? false;

@@ -1,6 +1,6 @@
 import { mkdir, open, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
-import { errnoOf, WasmletError } from '../../base/errors.ts';
+import { ignoreMissing, WasmletError } from '../../base/errors.ts';
 import type { VolumeType } from './volume.ts';
 
 const FOLDER_MODE = 0o755;
@@ -36,7 +36,8 @@ async function check(path: string, type: string): Promise<void> {
   if (path.split('/').includes('..')) {
     throw new WasmletError('InvalidArgument', `invalid HostPath \`${path}\`: must not contain '..'`);
   }
-  const stats = await statOf(path);
+  // Links are followed: the path is the node's.
+  const stats = await stat(path).catch(ignoreMissing);
   if (stats === undefined && (type === '' || type === 'DirectoryOrCreate')) {
     // Without a type the kubelet leaves it to the container runtime, which does the same.
     await mkdir(path, { recursive: true, mode: FOLDER_MODE });
@@ -51,14 +52,4 @@ async function check(path: string, type: string): Promise<void> {
   const [is, what] = wanted;
   if (stats !== undefined && is(stats)) return;
   throw new WasmletError('FailedPrecondition', `hostPath type check failed: ${path} is not ${what}`);
-}
-
-/** Links are followed: the path is the node's. @returns undefined when nothing is there */
-async function statOf(path: string): Promise<Stats | undefined> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

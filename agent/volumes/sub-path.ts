@@ -1,6 +1,6 @@
 import { chmod, link, lstat, mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
-import { errnoOf, WasmletError } from '../../base/errors.ts';
+import { ignoreMissing, WasmletError } from '../../base/errors.ts';
 
 /** A mount's subPath, already expanded and checked by validateSubPath. */
 export interface SubPathRequest {
@@ -47,15 +47,7 @@ export async function resolveSubPath(request: SubPathRequest): Promise<string> {
   return request.snapshotPath;
 }
 
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
+const exists = async (path: string): Promise<boolean> => (await stat(path).catch(ignoreMissing)) !== undefined;
 
 function assertWithin(base: string, path: string): void {
   const inside = relative(base, path);
@@ -83,15 +75,7 @@ async function makeFolderWithin(base: string, path: string): Promise<void> {
 }
 
 /** Whether a name is taken, also by a link that leads nowhere. */
-async function isPresent(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
+const isPresent = async (path: string): Promise<boolean> => (await lstat(path).catch(ignoreMissing)) !== undefined;
 
 /** Puts hard links of a file or a tree at `target`, in place of an earlier one. */
 async function snapshot(source: string, target: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../../../base/errors.ts';
+import { ignoreMissing } from '../../../base/errors.ts';
 import { writeFileAtomic } from '../../../base/record.ts';
 import type { KeyPair, Subject } from './authority.ts';
 
@@ -38,14 +38,7 @@ export async function loadPki(folder: string, nodeName: string): Promise<Pki> {
   };
 }
 
-async function readText(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+const readText = (file: string): Promise<string | undefined> => readFile(file, 'utf8').catch(ignoreMissing);
 
 async function readPair(folder: string, name: string): Promise<KeyPair | undefined> {
   const [certificate, key] = await Promise.all(['crt', 'key'].map((end) => readText(join(folder, `${name}.${end}`))));

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, messageOf, WasmletError } from '../../../base/errors.ts';
+import { errnoOf, ignoreMissing, messageOf, WasmletError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import { sleep } from '../../kube/backoff.ts';
 import type { Pod } from '../../kube/types.ts';
@@ -146,13 +146,8 @@ async function listFiles(path: string): Promise<string[]> {
 
 /** What a path leads to, links followed. Only what can be read to its end is a file. */
 async function kindOf(path: string): Promise<'file' | 'folder' | 'none'> {
-  try {
-    const found = await stat(path);
-    return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'none';
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return 'none';
-    throw error;
-  }
+  const found = await stat(path).catch(ignoreMissing);
+  return found?.isFile() ? 'file' : found?.isDirectory() ? 'folder' : 'none';
 }
 
 async function readBounded(file: string): Promise<string> {

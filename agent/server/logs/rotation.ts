@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { errnoOf } from '../../../base/errors.ts';
+import { ignoreMissing } from '../../../base/errors.ts';
 import { openLog, type OpenLog } from './open-log.ts';
 
 const COMPRESSED = '.gz';
@@ -19,7 +19,7 @@ export async function openSuccessor(path: string, held: OpenLog): Promise<OpenLo
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const name = await successorOf(path, held);
     if (name === undefined) return undefined;
-    const log = await openIfThere(name);
+    const log = await openLog(name).catch(ignoreMissing);
     if (!log) continue;
     // Between the look at the folder and the opening the log may have been rotated: then another follows.
     const again = await successorOf(path, held).catch(() => undefined);
@@ -35,7 +35,7 @@ async function successorOf(path: string, held: OpenLog): Promise<string | undefi
   const index = await indexOf(rotated, held);
   const next = index === -1 ? await firstAfter(rotated, held) : rotated[index + 1];
   if (next !== undefined) return next;
-  return (await statIfThere(path)) === undefined ? undefined : path;
+  return (await stat(path).catch(ignoreMissing)) === undefined ? undefined : path;
 }
 
 /** Paths of the rotated logs, oldest first; one that is there both plain and compressed is taken plain. */
@@ -63,7 +63,7 @@ async function indexOf(logs: readonly string[], held: OpenLog): Promise<number> 
 async function firstAfter(logs: readonly string[], held: OpenLog): Promise<string | undefined> {
   const ours = await held.head();
   for (const name of logs) {
-    const log = await openIfThere(name);
+    const log = await openLog(name).catch(ignoreMissing);
     if (!log) continue;
     await using opened = log;
     if (Buffer.compare(await opened.head(), ours) > 0) return name;
@@ -72,23 +72,6 @@ async function firstAfter(logs: readonly string[], held: OpenLog): Promise<strin
 }
 
 async function isSame(path: string, log: OpenLog): Promise<boolean> {
-  const found = await statIfThere(path);
+  const found = await stat(path).catch(ignoreMissing);
   return found?.ino === log.ino && found.dev === log.dev;
-}
-
-async function statIfThere(path: string): Promise<{ dev: number; ino: number } | undefined> {
-  return await orMissing(stat(path));
-}
-
-async function openIfThere(path: string): Promise<OpenLog | undefined> {
-  return await orMissing(openLog(path));
-}
-
-async function orMissing<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

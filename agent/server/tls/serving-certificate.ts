@@ -2,7 +2,7 @@ import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { dirname, join } from 'node:path';
-import { errnoOf, messageOf, WasmletError } from '../../../base/errors.ts';
+import { ignoreMissing, messageOf, WasmletError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import { writeFileAtomic } from '../../../base/record.ts';
 import type { Config } from '../../config/schema.ts';
@@ -63,13 +63,9 @@ async function configured({ tlsCertFile, tlsPrivateKeyFile }: ServingCertificate
 }
 
 async function readPair(certFile: string, keyFile: string): Promise<ServingCertificate | undefined> {
-  try {
-    const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
-    return { cert, key };
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  const read = [certFile, keyFile].map((file) => readFile(file, 'utf8').catch(ignoreMissing));
+  const [cert, key] = await Promise.all(read);
+  return cert === undefined || key === undefined ? undefined : { cert, key };
 }
 
 function isGood({ cert, key }: ServingCertificate, { nodeName, addresses }: ServingNames): boolean {
