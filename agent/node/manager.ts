@@ -1,9 +1,5 @@
 import { hasCode, messageOf } from '../../base/errors.ts';
-import type { Logger } from '../../base/log.ts';
-import type { Image } from '../../images/service.ts';
-import type { RuntimeStatus } from '../../runtime/service.ts';
 import { parseDuration } from '../config/duration.ts';
-import type { Config } from '../config/schema.ts';
 import { createBackoff, sleep } from '../kube/backoff.ts';
 import { KubeApiError, type KubeClient } from '../kube/client.ts';
 import type { EventReason } from '../kube/event-reasons.ts';
@@ -11,20 +7,14 @@ import type { EventRecorder, EventType } from '../kube/events.ts';
 import { createReflector } from '../kube/reflector.ts';
 import type { Node, NodeStatus } from '../kube/types.ts';
 import { runLease } from './lease.ts';
-import { createObserver, type Observer } from './observe.ts';
+import { createObserver, type Observer, type ObserverOptions } from './observe.ts';
 import { createOrAdopt, initialNode, wantedLabels } from './registration.ts';
 import { isReady, nextStatus, statusChanged, statusPatch, type NextStatus, type NodeObservation } from './status.ts';
 
-export interface NodeManagerOptions {
-  readonly config: Config;
+export interface NodeManagerOptions extends Omit<ObserverOptions, 'server'> {
   /** The node's own client, apart from the one for pods: a heartbeat must not queue behind pods' requests. */
   readonly client: KubeClient;
   readonly recorder: EventRecorder;
-  readonly runtimeStatus: () => Promise<RuntimeStatus>;
-  readonly images: () => Promise<readonly Image[]>;
-  /** Port that the node's HTTPS API listens on. */
-  readonly serverPort: () => number;
-  readonly logger: Logger;
 }
 
 /** Keeps the Node object and its lease. */
