@@ -9,6 +9,7 @@ import { buildGuest } from '../support/guests.ts';
 import { skipWithout } from '../support/missing.ts';
 import { findOras } from '../support/oras.ts';
 import { buildTools } from '../support/tools.ts';
+import { findWkg } from '../support/wkg.ts';
 
 const CLI = join(import.meta.dirname, '../../agent/cli.ts');
 const PATIENCE_MS = 240_000;
@@ -169,5 +170,32 @@ print(client.pull(target=registry + '/for-oras:1', outdir=os.path.join(folder, '
     expect((await readFile(stdout.trim())).equals(await readFile(module))).toBe(true);
     expect(await inspected(name('oras:1'))).toMatchObject({ source: 'registry', module: { wasi: ['wasip1'] } });
     expect(await wasmlet('run', name('oras:1'))).toMatch(/hello/i);
+  });
+
+  // Built in minutes, once.
+  test('go both ways with wkg', { timeout: 1_800_000 }, async (context) => {
+    const wkg = await findWkg();
+    if ('missing' in wkg) {
+      skipWithout((why) => context.skip(why), wkg.missing);
+      return;
+    }
+    const insecure = ['--insecure', registry.address];
+    await wasmlet('push', '-q', module, name('for-wkg:1'));
+    const pulled = join(folder, 'pulled-by-wkg.wasm');
+    await wkg.run('oci', 'pull', ...insecure, name('for-wkg:1'), '-o', pulled);
+    expect((await readFile(pulled)).equals(await readFile(module))).toBe(true);
+    const { stdout } = await wkg.run('oci', 'push', ...insecure, '--annotation', 'a=b', name('wkg:1'), module);
+    const [digest] = /sha256:[0-9a-f]{64}/.exec(stdout) ?? [];
+    // It writes the platform wasip2 into the configuration of every module, and the module says what it is.
+    expect(await inspected(name('wkg:1'))).toMatchObject({
+      source: 'registry',
+      id: digest,
+      module: { wasi: ['wasip1'] },
+    });
+    expect(await wasmlet('run', name('wkg:1'))).toMatch(/hello/i);
+    // It takes no other form than the one that is pushed unless another is asked for.
+    await wasmlet('push', '-q', '--format', 'image', module, name('image-for-wkg:1'));
+    const refused = wkg.run('oci', 'pull', ...insecure, name('image-for-wkg:1'), '-o', pulled);
+    await expect(refused).rejects.toThrow('Incompatible layer media type');
   });
 });
