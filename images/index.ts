@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { hasCode, messageOf, WasmletError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -9,7 +11,15 @@ import { pull, type PullContext } from './pull.ts';
 import { isDigest, parseReference, type Reference } from './reference.ts';
 import { RegistryStatusError } from './registry/errors.ts';
 import { Transport, type RetryOptions } from './registry/transport.ts';
-import type { Image, ImageService, ImageStore, ImportOptions, PullOptions, RegistryAuth } from './service.ts';
+import type {
+  Image,
+  ImageService,
+  ImageStore,
+  ImportOptions,
+  PullOptions,
+  RegistryAuth,
+  TransferProgress,
+} from './service.ts';
 import { WorkerThread } from './worker-thread.ts';
 
 export { resolveCommand } from './command.ts';
@@ -83,14 +93,16 @@ class OciImageService implements ImageService, ImageStore {
     return Promise.resolve(this.#context.layout.images());
   }
 
-  async pullImage({ reference: text, dockerConfigs, signal }: PullOptions): Promise<Image> {
+  async pullImage({ reference: text, dockerConfigs, onProgress, signal }: PullOptions): Promise<Image> {
     const reference = parseReference(text);
     const credentials = credentialsFor(dockerConfigs, reference.name);
     const key = JSON.stringify([reference.canonical, credentials]);
     try {
       if (this.#disposed) throw new WasmletError('Cancelled', 'the image service is shutting down');
       return await this.#flights.join(key, signal, (ended) =>
-        this.#limit(() => this.#pullWithAny(reference, credentials, ended)),
+        this.#limit(() =>
+          this.#pullWithAny(reference, credentials, { signal: ended, ...(onProgress ? { onProgress } : {}) }),
+        ),
       );
     } catch (error) {
       if (signal.aborted && !(error instanceof WasmletError)) {
@@ -101,12 +113,17 @@ class OciImageService implements ImageService, ImageStore {
   }
 
   /** The credentials one after another, then none; a failure that credentials have no part in ends it at once. */
-  async #pullWithAny(reference: Reference, credentials: readonly RegistryAuth[], signal: AbortSignal): Promise<Image> {
+  async #pullWithAny(
+    reference: Reference,
+    credentials: readonly RegistryAuth[],
+    options: Pick<PullOptions, 'signal' | 'onProgress'>,
+  ): Promise<Image> {
+    const { signal } = options;
     const failures: unknown[] = [];
     const started = performance.now();
     for (const auth of [...credentials, undefined]) {
       try {
-        const image = await pull(this.#context, reference, auth, signal);
+        const image = await pull(this.#context, reference, auth, options);
         this.#logger.debug('Pulled image', {
           image: reference.canonical,
           id: image.id,
@@ -124,8 +141,14 @@ class OciImageService implements ImageService, ImageStore {
     throw pullError(reference, failures);
   }
 
-  async importImages({ path, name, signal }: ImportOptions): Promise<readonly Image[]> {
-    return await importFile(this.#context, { path, name }, signal);
+  async importImages({ path, name, onProgress, signal }: ImportOptions): Promise<readonly Image[]> {
+    const total = onProgress ? ((await stat(path).catch(() => undefined))?.size ?? 0) : 0;
+    const tell = (done: number, state: TransferProgress['state']) =>
+      onProgress?.({ name: basename(path), mediaType: '', done, total, state });
+    tell(0, 'under way');
+    const images = await importFile(this.#context, { path, name }, signal);
+    tell(total, 'there');
+    return images;
   }
 
   async removeImage(id: string): Promise<void> {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { useTree } from '../base/tree-use.ts';
+import type { TransferProgress } from './service.ts';
 import { COMPONENT, digestOf, FakeRegistry, MODULE, wasmLayer } from './testing/fake-registry.ts';
 import { ServiceFixture } from './testing/image-service.ts';
 import { tarLayer } from './testing/tar.ts';
@@ -27,6 +28,28 @@ describe('an image', () => {
     expect(image.tree).toBeUndefined();
     expect(await readFile(image.module ?? '')).toEqual(MODULE);
     expect(image.size).toBe(MODULE.length + manifest.size + JSON.stringify(WASM).length);
+  });
+
+  test('tells how far it has come', async () => {
+    await using registry = await FakeRegistry.start();
+    await using fixture = await ServiceFixture.start();
+    registry.image('app', '1', [wasmLayer()]);
+    const seen: TransferProgress[] = [];
+    const pull = () =>
+      fixture.service.pullImage({
+        reference: `${registry.host}/app:1`,
+        dockerConfigs: [],
+        onProgress: (step) => seen.push(step),
+        signal: new AbortController().signal,
+      });
+    await pull();
+    const module = { name: digestOf(MODULE), mediaType: 'application/wasm', total: MODULE.length };
+    expect(seen).toContainEqual({ ...module, done: MODULE.length, state: 'under way' });
+    expect(seen).toContainEqual({ ...module, done: MODULE.length, state: 'there' });
+    const { length } = seen;
+    // What is there already has no way to come.
+    await pull();
+    expect(seen.length).toBe(length);
   });
 
   test('that is a compressed module is unpacked', async () => {

@@ -8,7 +8,7 @@ import { RegistryStatusError } from './registry/errors.ts';
 import type { PlainHttp } from './registry/hosts.ts';
 import type { Transport } from './registry/transport.ts';
 import { resolve } from './resolve.ts';
-import type { Image, RegistryAuth } from './service.ts';
+import type { Image, PullOptions, RegistryAuth, TransferProgress } from './service.ts';
 
 /** What a pull works with. */
 export interface PullContext extends InstallContext {
@@ -25,7 +25,7 @@ export async function pull(
   context: PullContext,
   reference: Reference,
   auth: RegistryAuth | undefined,
-  signal: AbortSignal,
+  { signal, onProgress }: Pick<PullOptions, 'signal' | 'onProgress'>,
 ): Promise<Image> {
   const client = new RegistryClient({ transport: context.transport, reference, auth, plain: context.plain });
   const known = await unchanged(context, client, reference, signal);
@@ -36,8 +36,13 @@ export async function pull(
     return await resolve(client, first, { asked: digest, name: canonical }, signal);
   });
   const names = [...(digest === undefined ? [canonical] : []), `${name}@${resolved.referenceDigest}`];
-  const fetchBlob = (blob: Descriptor, path: string, ended: AbortSignal) =>
-    downloadBlob({ client, transport: context.transport }, blob, path, ended);
+  const fetchBlob = async (blob: Descriptor, path: string, ended: AbortSignal) => {
+    const tell = (done: number, state: TransferProgress['state']) =>
+      onProgress?.({ name: blob.digest, mediaType: blob.mediaType, done, total: blob.size, state });
+    const source = { client, transport: context.transport, onProgress: (done: number) => tell(done, 'under way') };
+    await downloadBlob(source, blob, path, ended);
+    tell(blob.size, 'there');
+  };
   return await install(context, { resolved, name: canonical, names, fetchBlob }, signal);
 }
 

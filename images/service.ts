@@ -47,11 +47,25 @@ export interface RegistryAuth {
 /** Docker's `.dockerconfigjson` (or legacy `.dockercfg`) content, parsed; hosts to credentials. */
 export type DockerConfig = Readonly<Record<string, RegistryAuth>>;
 
+/** How far a part of an image has come. */
+export interface TransferProgress {
+  /** What it is told apart by, and called: a digest, or the name of a file. */
+  readonly name: string;
+  /** '' for a file. */
+  readonly mediaType: string;
+  /** Bytes. */
+  readonly done: number;
+  readonly total: number;
+  readonly state: 'under way' | 'there';
+}
+
 export interface PullOptions {
   /** Reference as in the pod's spec, for example 'ghcr.io/a/b:1' or 'nginx'. */
   readonly reference: string;
   /** From the pod's pull secrets, in order; tried before an anonymous pull. */
   readonly dockerConfigs: readonly DockerConfig[];
+  /** Is told of what is downloaded, where it is this call that begins the download. */
+  readonly onProgress?: (progress: TransferProgress) => void;
   readonly signal: AbortSignal;
 }
 
@@ -77,6 +91,8 @@ export interface ImportOptions {
   readonly path: string;
   /** What the image is called; needed for a module and for an image that has no name in its archive. */
   readonly name?: string | undefined;
+  /** Is told of the file as it is read. */
+  readonly onProgress?: (progress: TransferProgress) => void;
   readonly signal: AbortSignal;
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Image } from '../../images/service.ts';
 import { findImage, renderImages } from './images.ts';
-import { humanSize, lineOf, Progress } from './progress.ts';
+import { humanSize, lineOf, Progress, stepOf } from './progress.ts';
 
 const image = (digit: string, change: Partial<Image> = {}): Image => ({
   id: `sha256:${digit.repeat(64)}`,
@@ -95,4 +95,14 @@ test('progress is a line for what has ended where nobody watches', () => {
 
 test('a bar says how much of how much', () => {
   expect(lineOf({ ...STEP, done: 25 })).toBe('abc  application/wasm  [######..................]  25B of 100B');
+});
+
+test('what comes into the store is called by its digest and type, or its file', () => {
+  const blob = { name: `sha256:${'ab'.repeat(32)}`, mediaType: 'application/wasm', done: 10, total: 20 };
+  expect(lineOf(stepOf({ ...blob, state: 'under way' }))).toMatch(
+    /^abababababab {2}application\/wasm {2}\[#+\.+\] {2}10B of 20B$/,
+  );
+  expect(lineOf(stepOf({ ...blob, state: 'there' }))).toBe('abababababab  application/wasm  20B stored');
+  const file = { name: 'app.wasm', mediaType: '', done: 20, total: 20, state: 'there' } as const;
+  expect(lineOf(stepOf(file))).toBe('app.wasm  20B stored');
 });

@@ -5,7 +5,7 @@ import type { Image, ImageStore } from '../../images/service.ts';
 import type { Config } from '../config/schema.ts';
 import { withImages } from '../node-images.ts';
 import { imagesInUse } from './images-in-use.ts';
-import { humanSize } from './progress.ts';
+import { humanSize, Progress, stepOf } from './progress.ts';
 import { untilInterrupted } from './signals.ts';
 import { table } from './table.ts';
 
@@ -63,7 +63,10 @@ function namesOf({ repoTags, repoDigests, id }: Image) {
 /** `wasmlet images import`: puts the images of a file into the store, and prints their names. */
 export async function importCommand(config: Config, path: string, name: string | undefined): Promise<void> {
   await untilInterrupted(async (signal) => {
-    const images = await withImages(config, silentLogger, (store) => store.importImages({ path, name, signal }));
+    const images = await withImages(config, silentLogger, async (store) => {
+      using progress = new Progress();
+      return await store.importImages({ path, name, signal, onProgress: (step) => progress.update(stepOf(step)) });
+    });
     for (const { id, repoTags } of images) {
       for (const tag of repoTags) process.stdout.write(`${tag} (${id})\n`);
     }

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
+import type { TransferProgress } from '../../images/service.ts';
 
 /** One thing that is under way. */
 export interface ProgressStep {
@@ -62,6 +63,20 @@ export function lineOf({ title, done, total, outcome }: ProgressStep): string {
   if (outcome !== undefined) return `${name}  ${outcome}`;
   const full = total === 0 ? BAR_WIDTH : Math.round((Math.min(done, total) / total) * BAR_WIDTH);
   return `${name}  [${'#'.repeat(full)}${'.'.repeat(BAR_WIDTH - full)}]  ${humanSize(done)} of ${humanSize(total)}`;
+}
+
+const SHORT_DIGEST = 12;
+
+/** 'a1b2c3d4e5f6  application/wasm' for a part of an image, the name of a file as it is. */
+export function titleOf(name: string, mediaType: string): string {
+  const short = name.startsWith('sha256:') ? name.slice('sha256:'.length).slice(0, SHORT_DIGEST) : name;
+  return mediaType === '' ? short : `${short}  ${mediaType}`;
+}
+
+/** What comes into the store, as it is shown. */
+export function stepOf({ name, mediaType, done, total, state }: TransferProgress): ProgressStep {
+  const step = { key: name, title: titleOf(name, mediaType), done, total };
+  return state === 'under way' ? step : { ...step, outcome: `${humanSize(total)} stored` };
 }
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];

@@ -7,7 +7,7 @@ import { parseReference } from '../../images/index.ts';
 import { pushModule, type PushProgress } from '../../images/push.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { Config } from '../config/schema.ts';
-import { humanSize, Progress } from './progress.ts';
+import { humanSize, Progress, titleOf } from './progress.ts';
 import { untilInterrupted } from './signals.ts';
 
 export interface PushCommandOptions {
@@ -73,10 +73,7 @@ function created(sourceDateEpoch: string | undefined): string {
 
 const OUTCOMES = { sent: 'pushed', present: 'is there already', mounted: 'taken from another repository' } as const;
 
-const SHORT_DIGEST = 12;
-
 function shown({ digest, mediaType, done, total, state }: PushProgress) {
-  const title = `${digest.slice('sha256:'.length).slice(0, SHORT_DIGEST)}  ${mediaType}`;
-  const step = { key: digest, title, done, total };
+  const step = { key: digest, title: titleOf(digest, mediaType), done, total };
   return state === 'sending' ? step : { ...step, outcome: `${humanSize(total)} ${OUTCOMES[state]}` };
 }

@@ -9,6 +9,7 @@ import { createImageService, parseReference } from '../../images/index.ts';
 import type { Image } from '../../images/service.ts';
 import type { Config } from '../config/schema.ts';
 import { imageOptions } from '../services.ts';
+import { Progress, stepOf } from './progress.ts';
 import type { PullPolicy } from './run.ts';
 import { stateFolder } from './run-folder.ts';
 
@@ -38,8 +39,14 @@ export async function storedImage(
   if (policy === 'never') {
     throw new WasmletError('NotFound', `image ${canonical} is not in ${join(root, 'images')}, and --pull is never`);
   }
-  if (process.stderr.isTTY) process.stderr.write(`Pulling ${canonical} …\n`);
-  return await images.pullImage({ reference: name, dockerConfigs: await dockerCliConfigs(domain), signal });
+  process.stderr.write(`Pulling ${canonical} …\n`);
+  using progress = new Progress();
+  return await images.pullImage({
+    reference: name,
+    dockerConfigs: await dockerCliConfigs(domain),
+    onProgress: (step) => progress.update(stepOf(step)),
+    signal,
+  });
 }
 
 /** Another `wasmlet run` of this user may be pulling. */

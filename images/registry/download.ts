@@ -8,6 +8,13 @@ import type { Reply, Transport } from './transport.ts';
 /** A connection that ended before the body did: worth taking up again. */
 class Dropped extends Error {}
 
+interface Source {
+  readonly client: RegistryClient;
+  readonly transport: Transport;
+  /** Is told how many bytes there are. */
+  readonly onProgress?: (bytes: number) => void;
+}
+
 /**
  * Downloads a blob into a new file, synced; taken up where it was when the connection drops. The digest is not checked
  * here: that is the worker's part, off the event loop.
@@ -15,7 +22,7 @@ class Dropped extends Error {}
  * @throws WasmletError ErrImagePull when it is not of the size declared, RegistryUnavailable when it stalls or stays away
  */
 export async function downloadBlob(
-  source: { readonly client: RegistryClient; readonly transport: Transport },
+  source: Source,
   blob: { readonly digest: string; readonly size: number },
   path: string,
   signal: AbortSignal,
@@ -45,7 +52,7 @@ export async function downloadBlob(
 
 /** One connection's worth; resolves to the number of bytes in the file when the whole blob is there. */
 async function continueFrom(
-  { client, transport }: { readonly client: RegistryClient; readonly transport: Transport },
+  { client, transport, onProgress }: Source,
   blob: { readonly digest: string; readonly size: number },
   at: { readonly file: FileHandle; readonly offset: number },
   signal: AbortSignal,
@@ -62,6 +69,7 @@ async function continueFrom(
   const written = await writeBody(reply, { file: at.file, offset: resumes ? at.offset : 0 }, blob.size, {
     deadlineMs: transport.progressDeadlineMs,
     signal,
+    onProgress,
   });
   if (written < blob.size) throw new Dropped(`${shown(reply.url)} ended after ${written} bytes`);
   return written;
@@ -85,7 +93,11 @@ async function writeBody(
   reply: Reply,
   at: { readonly file: FileHandle; readonly offset: number },
   size: number,
-  limits: { readonly deadlineMs: number; readonly signal: AbortSignal },
+  limits: {
+    readonly deadlineMs: number;
+    readonly signal: AbortSignal;
+    readonly onProgress: Source['onProgress'];
+  },
 ): Promise<number> {
   let offset = at.offset;
   let seen = offset;
@@ -104,6 +116,7 @@ async function writeBody(
       }
       await writeAll(at.file, chunk, offset);
       offset += chunk.length;
+      limits.onProgress?.(offset);
     }
   } catch (error) {
     limits.signal.throwIfAborted();

@@ -1,10 +1,12 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import { basename } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf, messageOf, WasmletError } from '../../base/errors.ts';
 import { isDigest, parseReference } from '../reference.ts';
-import type { Image, ImageStore, ImportOptions } from '../service.ts';
+import type { Image, ImageStore, ImportOptions, TransferProgress } from '../service.ts';
 import { errorAnswer, IMAGES_PATH, imagesAnswer } from './protocol.ts';
 
 /** Listing all images of a full node is a matter of milliseconds; an import is as long as its file. */
@@ -51,10 +53,15 @@ class ImagesClient implements ImageStore {
     await this.#send('DELETE', `${IMAGES_PATH}/${encodeURIComponent(id)}`);
   }
 
-  async importImages({ path, name, signal }: ImportOptions): Promise<readonly Image[]> {
+  async importImages({ path, name, onProgress, signal }: ImportOptions): Promise<readonly Image[]> {
     const query = name === undefined ? '' : `?${new URLSearchParams({ name }).toString()}`;
-    const file = createReadStream(path);
-    return imagesAnswer.parse(await this.#send('POST', `${IMAGES_PATH}${query}`, file, signal)).images;
+    const total = onProgress ? ((await stat(path).catch(() => undefined))?.size ?? 0) : 0;
+    const tell = (done: number, state: TransferProgress['state']) =>
+      onProgress?.({ name: basename(path), mediaType: '', done, total, state });
+    const file = Readable.from(counted(createReadStream(path), (done) => tell(done, 'under way')));
+    const answer = await this.#send('POST', `${IMAGES_PATH}${query}`, file, signal);
+    tell(total, 'there');
+    return imagesAnswer.parse(answer).images;
   }
 
   async #send(method: string, path: string, body?: Readable, signal?: AbortSignal): Promise<unknown> {
@@ -81,6 +88,16 @@ class ImagesClient implements ImageStore {
 
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
+  }
+}
+
+/** The chunks of a stream; tells how many bytes were taken of it. */
+async function* counted(stream: Readable, tell: (bytes: number) => void): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    tell(bytes);
+    yield chunk;
   }
 }
 

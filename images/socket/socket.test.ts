@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLogger } from '../../base/log.ts';
-import type { ImageStore } from '../service.ts';
+import type { ImageStore, TransferProgress } from '../service.ts';
 import { MODULE } from '../testing/fake-registry.ts';
 import { ServiceFixture } from '../testing/image-service.ts';
 import { connectImages } from './client.ts';
@@ -50,6 +50,16 @@ test('what the command line imports, the agent has at once, and it goes when the
   await images.removeImage(image?.id ?? '');
   expect(await fixture.service.listImages()).toEqual([]);
   expect(await fixture.files()).toEqual([]);
+});
+
+test('an import tells how much of its file is sent', async () => {
+  const steps: TransferProgress[] = [];
+  await images.importImages({ path: file, name: 'demo:1', onProgress: (step) => steps.push(step), signal });
+  const sent = { name: 'hello.wasm', mediaType: '', done: MODULE.length, total: MODULE.length };
+  expect(steps).toEqual([
+    { ...sent, state: 'under way' },
+    { ...sent, state: 'there' },
+  ]);
 });
 
 test('only the user of the agent may connect', async () => {
