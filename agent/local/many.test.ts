@@ -2,65 +2,104 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createApi } from '../../test/support/api.ts';
 import { silentLogger } from '../../base/log.ts';
-import type { KubeObject } from '../kube/types.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { createKubeClient } from '../kube/http-client.ts';
+import type { Pod } from '../kube/types.ts';
 import { startLocalApi } from './index.ts';
+import type { ApiObject } from './storage/object.ts';
 import { Store } from './storage/store.ts';
 
 const COUNT = 10_000;
-const PATH = '/api/v1/namespaces/default/configmaps';
+/** As many as the agent and kubectl ask for at a time. */
+const PAGE = 500;
+/** Changed while the pages are fetched. */
+const CHANGED = 50;
+const PATH = '/api/v1/namespaces/default/pods';
+const SELECTOR = { labelSelector: 'of=many' };
 
-interface Page {
-  readonly items: readonly KubeObject[];
-  readonly metadata: { readonly continue?: string };
+/** As a user writes it; nobody schedules it. */
+const WRITTEN = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'model', labels: { of: 'many' } },
+  spec: {
+    schedulerName: 'nobody',
+    containers: [{ name: 'c', image: 'example/hello:1', env: [{ name: 'TEXT', value: 'x'.repeat(500) }] }],
+  },
+};
+
+async function onServer<T>(root: string, run: (client: KubeClient) => Promise<T>): Promise<T> {
+  await using local = await startLocalApi({ root, port: 0, nodeName: 'node', logger: silentLogger });
+  const limits = { qps: Infinity, burst: 1, timeoutMs: 240_000 };
+  await using client = createKubeClient({ kubeconfigFile: local.kubeconfig, ...limits, logger: silentLogger });
+  return await run(client);
 }
 
-/** Objects as they would be after as many requests, each of which takes a connection of its own. */
-function fill(file: string): void {
-  using store = new Store(file);
+/** Pods as they would be after as many requests, each of which takes its time. */
+async function fill(root: string): Promise<void> {
+  const model = await onServer(root, async (client) => {
+    const pod = await client.create<Pod>(PATH, WRITTEN);
+    await client.delete(`${PATH}/model`);
+    return pod;
+  });
+  using store = new Store(join(root, 'state.db'));
   store.batch(() => {
     for (let index = 0; index < COUNT; index += 1) {
       const name = `m${index}`;
-      const metadata = { name, namespace: 'default', uid: name, labels: { of: 'many' } };
-      store.put(
-        { resource: 'configmaps', namespace: 'default', name },
-        { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { a: 'b'.repeat(1000) } },
-      );
+      store.put({ resource: 'pods', namespace: 'default', name }, {
+        ...model,
+        metadata: { ...model.metadata, name, uid: name },
+      } as ApiObject);
     }
   });
 }
 
-test('ten thousand objects are listed by pages, watched, and deleted at once', async () => {
+/** All pages; others change pods after the first. */
+async function listed(client: KubeClient, change: () => Promise<void>): Promise<{ items: Pod[]; revision: string }> {
+  const query = { ...SELECTOR, limit: PAGE };
+  let page = await client.list<Pod>(PATH, { query });
+  const items = [...page.items];
+  const revision = page.metadata.resourceVersion ?? '';
+  await change();
+  while (page.metadata.continue !== undefined) {
+    page = await client.list<Pod>(PATH, { query: { ...query, continue: page.metadata.continue } });
+    expect(page.metadata.resourceVersion).toBe(revision);
+    items.push(...page.items);
+  }
+  return { items, revision };
+}
+
+test('ten thousand pods are listed by pages as they were at the first, watched from there, and deleted at once', async () => {
   const root = await mkdtemp(join(tmpdir(), 'wasmlet-many-'));
   try {
-    fill(join(root, 'state.db'));
-    await using local = await startLocalApi({ root, port: 0, nodeName: 'node', logger: silentLogger });
-    const api = await createApi(local.kubeconfig);
-    const listed: string[] = [];
-    for (let next: string | undefined = ''; next !== undefined;) {
-      const query: string = `labelSelector=of%3Dmany&limit=1000&continue=${next}`;
-      const { body }: { body: Page } = await api.request<Page>('GET', `${PATH}?${query}`);
-      listed.push(...body.items.map(({ metadata }) => metadata?.name ?? ''));
-      next = body.metadata.continue;
-    }
-    expect([listed.length, new Set(listed).size]).toEqual([COUNT, COUNT]);
-    const ended = new AbortController();
-    const seen = { ADDED: new Set<string>(), MODIFIED: new Set<string>(), DELETED: new Set<string>() };
-    for await (const { type, object } of api.watch(PATH, { labelSelector: 'of=many' }, ended.signal)) {
-      const names = seen[type];
-      const name = object.metadata?.name ?? '';
-      expect(names.has(name)).toBe(false);
-      names.add(name);
-      if (seen.ADDED.size === COUNT && seen.DELETED.size === 0 && names === seen.ADDED) {
-        const removed = api.request('DELETE', `${PATH}?labelSelector=of%3Dmany`);
-        // The watch says whether it was done, however long the answer takes.
-        removed.catch(() => undefined);
+    await fill(root);
+    await onServer(root, async (client) => {
+      // The last in the order of pages, which is that of names.
+      const changed = Array.from({ length: CHANGED }, (_, index) => `m${9900 + index}`);
+      const { items, revision } = await listed(client, async () => {
+        for (const name of changed) {
+          await client.patch(`${PATH}/${name}`, 'merge', { metadata: { labels: { changed: 'true' } } });
+        }
+      });
+      expect(new Set(items.map(({ metadata }) => metadata?.name)).size).toBe(COUNT);
+      expect(items.length).toBe(COUNT);
+      expect(items.filter(({ metadata }) => metadata?.labels?.['changed'] !== undefined)).toEqual([]);
+
+      const modified: string[] = [];
+      const deleted = new Set<string>();
+      for await (const { type, object } of client.watch<Pod>(PATH, revision, { query: SELECTOR })) {
+        const name = object.metadata?.name ?? '';
+        if (type === 'MODIFIED') modified.push(name);
+        if (type === 'DELETED') deleted.add(name);
+        if (type !== 'DELETED' && modified.length === CHANGED) {
+          // The watch says whether it was done, however long the answer takes.
+          void client.delete(PATH, undefined, { query: SELECTOR }).catch(() => undefined);
+        }
+        if (deleted.size === COUNT) break;
       }
-      if (seen.DELETED.size === COUNT) break;
-    }
-    ended.abort();
-    expect([seen.ADDED.size, seen.MODIFIED.size, seen.DELETED.size]).toEqual([COUNT, 0, COUNT]);
+      expect(modified).toEqual(changed);
+    });
   } finally {
     await rm(root, { recursive: true, force: true });
   }
