@@ -141,9 +141,8 @@ describe.runIf(isAble)('a confined host', () => {
   test('an exit record that is no record is the end of its container, and of nobody else', TIMEOUT, async () => {
     await using runtime = await TestRuntime.start();
     const { container } = await runtime.run(SLEEPS);
-    const pid = runtime.hostPid(container);
-    const state = places(pid).find((place) => place.startsWith('/state/')) ?? '';
-    writeFileSync(`/proc/${pid}/root${state}/exit.json`, Buffer.alloc(1024 * 1024, ' '));
+    const state = pathsBelow(runtime.root).find((path) => path.endsWith(join(container, 'state'))) ?? '';
+    writeFileSync(join(runtime.root, state, 'exit.json'), Buffer.alloc(1024 * 1024, ' '));
     await runtime.service.stopContainer(container, 0);
     expect(await runtime.exited(container)).toMatchObject({ exitCode: 137, reason: 'Error' });
   });

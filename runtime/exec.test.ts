@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mapOf } from './sandbox/linux/users.ts';
 import type { ContainerConfig } from './service.ts';
 import { exits, floods, prints, REPORTS, SLEEPS, SPINS, TRAPS } from './test-guests.ts';
 import { assemble, TestRuntime, until } from './test-runtime.ts';
@@ -94,9 +95,11 @@ describe('a command in a container', () => {
     const container = await running({ securityContext });
     const call = runtime.service.execSync(container, ['sleep'], 0);
     const pid = await commandStarted(runtime);
+    // By the users that its host may have of its own.
+    const first = mapOf(pid)?.first ?? 0;
     const ids = () => /^Uid:\s+\d+\s+(\d+)[^]*^Gid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-    await until(() => ids()?.[1] === '1234');
-    expect(ids()?.[2]).toBe('5678');
+    await until(() => Number(ids()?.[1]) - first === 1234);
+    expect(Number(ids()?.[2]) - first).toBe(5678);
     await runtime.service.stopContainer(container, 0);
     await call;
   });

@@ -14,6 +14,7 @@ import type { HostExec } from '../host/protocol.ts';
 import { guestStart } from '../supervisor/guest-start.ts';
 import { hostCode } from '../supervisor/host-code.ts';
 import { ChildHost, hostRootPath, pooledErrorPath, signalHost, type HostEnd } from '../supervisor/hosts.ts';
+import { whyNodeUsers } from '../supervisor/host-users.ts';
 import { lastWords } from '../supervisor/exits.ts';
 import { MemoryWatch } from '../supervisor/memory-watch.ts';
 import { removeHostFiles } from '../supervisor/pool.ts';
@@ -84,7 +85,8 @@ export async function startForeground(options: ForegroundOptions, signal: AbortS
   if (confinement.refusal !== undefined) throw new WasmletError('FailedPrecondition', confinement.refusal);
   for (const missing of confinement.missing) logger.debug('the guest is less confined than it could be', { missing });
   const stdin = options.inheritsStdin ? 'inherit' : 'ignore';
-  const host = ChildHost.spawn({ confinement, runDirectory: run, reach: request, stdin });
+  const users = whyNodeUsers(confinement, request, undefined) === undefined ? 'own' : 'node';
+  const host = ChildHost.spawn({ confinement, runDirectory: run, reach: request, users, stdin });
   const held: Limits[] = [];
   stack.defer(async () => {
     signalHost(host, 'SIGKILL');

@@ -31,6 +31,8 @@ export interface ExecCommand {
 
 export interface CommandRequest extends Omit<ExecCommand, 'command'> {
   readonly start: GuestStart & MountedRoot;
+  /** The process that runs the container. */
+  readonly containerPid: number;
   /** Path of the pod's own network namespace. */
   readonly netns: string | undefined;
   /** How long its host may take until the guest runs. */
@@ -71,7 +73,7 @@ export class Commands {
    */
   async run(request: CommandRequest): Promise<number> {
     const { pool, runDirectory } = this.#context;
-    const host = pool.claim(request.netns, request.start);
+    const host = pool.claim({ netns: request.netns, guest: request.start, like: request.containerPid });
     const command = new Command(host, request, pooledErrorPath(runDirectory, host.id));
     // From here on the end of the container ends it too.
     this.#running.add(command);

@@ -149,10 +149,12 @@ export class ContainerEntry {
     const { pool } = this.#context;
     await this.root.renew();
     const guest = this.#hostStart();
-    // What a host is to be allowed has to be there.
-    if (pool.confinement.needsReach) await this.#makeHostFolders();
+    // What a host is to be allowed, or to own, has to be there.
+    if (pool.confinement.needsReach || pool.confinement.ownUsers) await this.#makeHostFolders();
     // The interpreter's guests cannot be preempted.
-    if (owner.isolation === 'process' || owner.engine !== 'v8') return { host: pool.claim(owner.netns, guest) };
+    if (owner.isolation === 'process' || owner.engine !== 'v8') {
+      return { host: pool.claim({ netns: owner.netns, guest }) };
+    }
     const { tree } = this.config.image;
     return await claimShared(this.#context, { placement: this.placement, guest, tree });
   }
@@ -247,6 +249,7 @@ export class ContainerEntry {
         tty: false,
       },
       netns: this.owner.netns,
+      containerPid: host.identity.pid,
       startTimeoutMs: START_TIMEOUT_MS,
       ...(image.module === undefined ? {} : { onlyProgram: own }),
     });

@@ -21,7 +21,8 @@ export async function hostCode(runDirectory: string): Promise<string> {
   const name = `host-${createHash('sha256').update(code).digest('hex').slice(0, 16)}.cjs`;
   await mkdir(runDirectory, { recursive: true, mode: 0o700 });
   const existing = (await readdir(runDirectory)).filter((file) => /^host-.*\.[cm]js$/.test(file));
-  if (!existing.includes(name)) await writeFileAtomic(join(runDirectory, name), code);
+  // Read by hosts that are none of this one's users; the folder is closed to everybody else.
+  if (!existing.includes(name)) await writeFileAtomic(join(runDirectory, name), code, 0o644);
   // Hosts that run have read theirs.
   for (const old of existing) if (old !== name) await rm(join(runDirectory, old), { force: true });
   return join(runDirectory, name);

@@ -9,8 +9,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { WasmletError } from '../../base/errors.ts';
 import { admit } from '../sandbox/confinement/admission.ts';
-import type { Confinement } from '../sandbox/confinement/confinement.ts';
-import type { MountedRoot, Reach } from '../sandbox/confinement/reach.ts';
+import type { Confinement, HostLaunch, LaunchOptions } from '../sandbox/confinement/confinement.ts';
+import { nextChunk } from '../sandbox/confinement/own-users.ts';
+import type { MountedRoot } from '../sandbox/confinement/reach.ts';
 import { insideNamespace } from '../sandbox/network/namespace.ts';
 import { encodeMessage, MessageReader } from '../framing.ts';
 import { HOST_PROTOCOL_VERSION, LIFE_FD, SUPERVISOR_FD } from '../host/protocol.ts';
@@ -132,15 +133,20 @@ const messageSchema = z.discriminatedUnion('type', [
 ]) satisfies z.ZodType<HostMessage>;
 
 /** Where and how a host is to be started. */
-export interface HostPlace {
+export interface HostPlace extends LaunchOptions {
   readonly confinement: Confinement;
   readonly runDirectory: string;
   /** Path of the network namespace that it runs in; undefined: the supervisor's. */
   readonly netns?: string | undefined;
-  /** What its container may reach, where the confinement has to know it. */
-  readonly reach?: Reach | undefined;
   /** Whether it reads what this process would from its descriptor 0. Default: it has none to read. */
   readonly stdin?: 'inherit' | 'ignore';
+}
+
+interface Spawned extends Pick<HostPlace, 'runDirectory'> {
+  readonly id: string;
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly launched: HostLaunch;
 }
 
 /** A host that this supervisor has started: it waits on it and so knows how it ends. */
@@ -153,7 +159,7 @@ export class ChildHost implements Host {
   readonly #socket: Socket;
   readonly #runDirectory: string;
 
-  private constructor(id: string, child: ChildProcess, pid: number, runDirectory: string) {
+  private constructor({ id, child, pid, runDirectory, launched }: Spawned) {
     this.id = id;
     this.#runDirectory = runDirectory;
     this.ended = new Promise((resolve) => {
@@ -162,7 +168,9 @@ export class ChildHost implements Host {
     this.identity = identityOf(pid);
     this.#socket = child.stdio[SUPERVISOR_FD] as Socket;
     this.#socket.on('error', () => undefined).unref();
-    this.ready = nextChunk(this.#socket);
+    const wait = (): Promise<void> => nextChunk(this.#socket);
+    // What could not be given to it, it says itself: its launcher has failed.
+    this.ready = launched.begin(pid, this.#socket).then(wait, wait);
     // A host outlives its supervisor, so it must not keep the supervisor from ending.
     child.unref();
   }
@@ -172,14 +180,14 @@ export class ChildHost implements Host {
    * guest.
    * @throws WasmletError Unavailable when the process cannot be started
    */
-  static spawn({ confinement, runDirectory, netns, reach, stdin = 'ignore' }: HostPlace): ChildHost {
+  static spawn({ confinement, runDirectory, netns, stdin = 'ignore', ...options }: HostPlace): ChildHost {
     const id = randomBytes(8).toString('hex');
     const socketPath = hostSocketPath(runDirectory, id);
     const errorPath = pooledErrorPath(runDirectory, id);
     const stderr = openSync(errorPath, 'a', 0o600);
     try {
       using life = bindLifeSocket(socketPath);
-      using launched = confinement.launch(NODE_FLAGS, FIRST_FREE_FD, reach);
+      using launched = confinement.launch(NODE_FLAGS, FIRST_FREE_FD, options);
       const [program, args] = netns === undefined ? launched.command : insideNamespace(netns, ...launched.command);
       const child = spawn(program, args, {
         cwd: runDirectory,
@@ -190,7 +198,7 @@ export class ChildHost implements Host {
       });
       child.on('error', () => undefined);
       if (child.pid === undefined) throw new WasmletError('Unavailable', 'a host process could not be started');
-      return new ChildHost(id, child, child.pid, runDirectory);
+      return new ChildHost({ id, child, pid: child.pid, runDirectory, launched });
     } catch (error) {
       rmSync(errorPath, { force: true });
       rmSync(socketPath, { force: true });
@@ -283,17 +291,6 @@ export class ChildHost implements Host {
   release(): void {
     this.#socket.destroy();
   }
-}
-
-/** Waits for one piece of data, which is all that a host says unasked, or for the end; reads no further. */
-function nextChunk(socket: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    socket.once('close', () => resolve());
-    socket.once('data', () => {
-      socket.pause();
-      resolve();
-    });
-  });
 }
 
 const RECONNECT_MS = 100;

@@ -1,9 +1,11 @@
 import { rmSync } from 'node:fs';
 import type { Logger } from '../../base/log.ts';
 import { messageOf, WasmletError } from '../../base/errors.ts';
-import type { Confinement } from '../sandbox/confinement/confinement.ts';
-import type { MountedRoot, Reach } from '../sandbox/confinement/reach.ts';
+import type { Confinement, HostUsers } from '../sandbox/confinement/confinement.ts';
+import { whyNodeUsers } from './host-users.ts';
+import type { HostedGuest } from './host-users.ts';
 import { ChildHost, hostSocketPath, pooledErrorPath, signalHost } from './hosts.ts';
+import type { HostPlace } from './hosts.ts';
 
 export interface PoolOptions {
   /** How hosts are held from now on. */
@@ -14,6 +16,16 @@ export interface PoolOptions {
   /** How many hosts wait for a container. Each costs about 10 MB. */
   readonly size: number;
   readonly logger: Logger;
+}
+
+/** What a host is wanted for. */
+export interface HostClaim {
+  /** Path of the network namespace that it is to run in; undefined: the node's. */
+  readonly netns: string | undefined;
+  /** What it is to run; undefined: it is to have more than one container. */
+  readonly guest?: HostedGuest;
+  /** The process of a container that it is to run a command in, as its users are the same. */
+  readonly like?: number;
 }
 
 /**
@@ -61,19 +73,34 @@ export class HostPool implements Disposable {
 
   /**
    * Takes a host that waits, or starts one.
-   * @param netns path of the network namespace that it is to run in; undefined: the node's
-   * @param reach what its container may reach; undefined: it is to have more than one
-   * @throws WasmletError Unavailable; FailedPrecondition when hosts cannot have the root that is to be mounted
+   * @throws WasmletError Unavailable; FailedPrecondition when hosts cannot have the root that is to be mounted; system
+   *   errors: a volume that cannot be looked at
    */
-  claim(netns?: string, reach?: Reach & MountedRoot): ChildHost {
-    if (reach?.rootMount && !this.#confinement.hasOwnMounts) return this.#spawnWithMounts(netns);
-    if (this.#confinement.needsReach) return this.#spawn(netns, reach);
-    if (netns !== undefined) return this.#takeInside(netns) ?? this.#spawn(netns);
+  claim({ netns, guest, like }: HostClaim): ChildHost {
+    const users = like === undefined ? this.#usersFor(guest, netns) : { of: like };
+    if (guest?.rootMount && !this.#confinement.hasOwnMounts) return this.#spawnWithMounts(netns, users);
+    if (this.#confinement.needsReach) return this.#spawn({ netns, reach: guest });
+    // Those that wait have users of their own.
+    if (users !== 'own' && this.#confinement.ownUsers) return this.#spawn({ netns, users });
+    if (netns !== undefined) return this.#takeInside(netns) ?? this.#spawn({ netns });
     for (const host of this.#waiting) {
       this.#waiting.delete(host);
       return host;
     }
     return this.#spawn();
+  }
+
+  #usersFor(guest: HostClaim['guest'], netns: string | undefined): HostUsers {
+    const reason = guest && this.whyNodeUsers(guest, netns);
+    if (reason === undefined) return 'own';
+    this.#options.logger.info('a host has the users of the node', { reason });
+    return 'node';
+  }
+
+  /** Why a container's host cannot have users of its own, where hosts have; undefined: it can. */
+  whyNodeUsers(guest: HostedGuest, netns: string | undefined): string | undefined {
+    const isMounted = guest.rootMount !== undefined && !this.#confinement.hasOwnMounts;
+    return whyNodeUsers(isMounted ? this.#options.possible : this.#confinement, guest, netns);
   }
 
   /** Starts hosts until enough are waiting. */
@@ -89,7 +116,7 @@ export class HostPool implements Disposable {
   warm(netns: string): void {
     if (!this.#startsAhead || this.#options.size === 0) return;
     try {
-      const host = this.#spawn(netns);
+      const host = this.#spawn({ netns });
       this.#inside.set(netns, host);
       void host.ended.then(() => {
         if (this.#inside.get(netns) !== host) return;
@@ -118,19 +145,19 @@ export class HostPool implements Disposable {
   }
 
   /** A container keeps its root, and so its hosts their confinement, when nodes are configured to confine none. */
-  #spawnWithMounts(netns: string | undefined): ChildHost {
+  #spawnWithMounts(netns: string | undefined, users: HostUsers): ChildHost {
     const { possible, runDirectory } = this.#options;
     if (this.#confinement.refusal === undefined && possible.hasOwnMounts) {
-      return ChildHost.spawn({ confinement: possible, runDirectory, netns });
+      return ChildHost.spawn({ confinement: possible, runDirectory, netns, users });
     }
     const reason = this.#confinement.refusal ?? possible.missing.join('; ');
     throw new WasmletError('FailedPrecondition', `the container's root cannot be mounted any more: ${reason}`);
   }
 
-  #spawn(netns?: string, reach?: Reach): ChildHost {
+  #spawn(place: Pick<HostPlace, 'netns' | 'reach' | 'users'> = {}): ChildHost {
     try {
       const { runDirectory } = this.#options;
-      const host = ChildHost.spawn({ confinement: this.#confinement, runDirectory, netns, reach });
+      const host = ChildHost.spawn({ confinement: this.#confinement, runDirectory, ...place });
       this.#failure = undefined;
       return host;
     } catch (error) {

@@ -2,6 +2,7 @@ import { readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { WasmletError } from '../../../base/errors.ts';
 import { bindInto, unbindIn } from '../linux/mounts.ts';
 import type { Binding } from '../linux/mounts.ts';
+import { usersOf } from '../linux/users.ts';
 import { HostRoot } from './host-root.ts';
 import type { Purpose } from './host-root.ts';
 import { translateReach } from './reach.ts';
@@ -91,7 +92,8 @@ export class Admissions {
       bindings.push({ source, target, readonly: purpose === 'readonly' || purpose === 'modules' });
       return target;
     });
-    bindInto(this.#pid, bindings);
+    using users = usersOf(this.#pid);
+    bindInto({ pid: this.#pid, users }, bindings);
     for (const { target, source } of bindings) {
       mounts.set(target, typeof source === 'string' ? realpathSync(source) : WHOLE);
     }

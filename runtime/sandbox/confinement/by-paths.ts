@@ -3,7 +3,8 @@ import { loaderOf } from '../linux/elf.ts';
 import { LEAST_ABI, Ruleset } from '../linux/landlock.ts';
 import { findLauncher, launch } from '../linux/launcher.ts';
 import type { Architecture } from '../linux/numbers.ts';
-import type { Confinement, ConfinementOptions, HostLaunch } from './confinement.ts';
+import { begin } from './confinement.ts';
+import type { Confinement, ConfinementOptions, HostLaunch, LaunchOptions } from './confinement.ts';
 import { loadedLibraries, RIGHTS_OF } from './host-root.ts';
 import { filtered, noNewPrivileges, resourceLimits, restrictedBy } from './launch-steps.ts';
 import { translateReach } from './reach.ts';
@@ -35,7 +36,7 @@ export class ByPaths implements Confinement {
     this.needsReach = abi >= LEAST_ABI;
   }
 
-  launch(flags: readonly string[], firstDescriptor: number, reach?: Reach): HostLaunch {
+  launch(flags: readonly string[], firstDescriptor: number, { reach }: LaunchOptions = {}): HostLaunch {
     const ruleset = reach && this.needsReach ? this.#rules(reach) : undefined;
     const steps = [
       ...resourceLimits(),
@@ -46,6 +47,7 @@ export class ByPaths implements Confinement {
     return {
       command: launch(this.#launcher, steps, firstDescriptor - 1, [process.execPath, [...flags, this.#code]]),
       descriptors: ruleset ? [ruleset.fd] : [],
+      begin,
       [Symbol.dispose]: () => ruleset?.[Symbol.dispose](),
     };
   }

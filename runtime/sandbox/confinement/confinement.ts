@@ -1,11 +1,45 @@
+import type { Socket } from 'node:net';
 import type { Command } from '../linux/launcher.ts';
 import type { Reach } from './reach.ts';
+
+/** The first descriptor of a host's protocol: a socket, by which its launcher is given what it waits for too. */
+export const FIRST_PROTOCOL_FD = 3;
+
+/**
+ * Whose users a host has: its own, the node's, or those of the host with this process, whatever these are. Only where
+ * hosts can have users of their own it makes a difference.
+ */
+export type HostUsers = 'own' | 'node' | { readonly of: number };
+
+export interface LaunchOptions {
+  /**
+   * What its container may reach, where needsReach; a host that is to have more than one container has none, and is then
+   * not held to paths.
+   */
+  readonly reach?: Reach | undefined;
+  /** Default: its own. */
+  readonly users?: HostUsers | undefined;
+}
 
 /** A host process that is about to be started. */
 export interface HostLaunch extends Disposable {
   readonly command: Command;
+  /**
+   * To be called once the process is there, with the other end of FIRST_PROTOCOL_FD: its launcher may wait for something.
+   * @returns resolves when nothing more is to come from the launcher, which may have failed
+   * @throws system errors: what it waits for cannot be given; it ends then
+   */
+  begin(pid: number, socket: Socket): Promise<void>;
   /** What it inherits after the descriptors of its protocol; not needed any more once it is started. */
   readonly descriptors: readonly number[];
+}
+
+/** That hosts can have users of their own. */
+export interface OwnUsers {
+  /** Whether a host was seen to have some. */
+  readonly isProven: boolean;
+  /** Whether files there can have such users for owners: not every file system can. @throws system errors */
+  canOwn(path: string): boolean;
 }
 
 /** How hosts are held: as far as this machine lets them be. */
@@ -18,13 +52,14 @@ export interface Confinement {
   readonly needsReach: boolean;
   /** Whether hosts have mounts of their own, so that a container's root can be mounted for its host alone. */
   readonly hasOwnMounts: boolean;
-  /**
-   * @param firstDescriptor number of the first of `descriptors` in the process
-   * @param reach what its container may reach, where needsReach; a host that is to have more than one container has none,
-   *   and is then not held to paths
-   */
-  launch(flags: readonly string[], firstDescriptor: number, reach?: Reach): HostLaunch;
+  /** undefined: hosts have the users of the node. */
+  readonly ownUsers?: OwnUsers | undefined;
+  /** @param firstDescriptor number of the first of `descriptors` in the process */
+  launch(flags: readonly string[], firstDescriptor: number, options?: LaunchOptions): HostLaunch;
 }
+
+/** Of a launcher that waits for nothing. */
+export const begin = (): Promise<void> => Promise.resolve();
 
 export interface ConfinementOptions {
   /** Path of the host's bundle. */
@@ -49,6 +84,7 @@ export class Unconfined implements Confinement {
     return {
       command: [process.execPath, [...flags, this.#code]],
       descriptors: [],
+      begin,
       [Symbol.dispose]: () => undefined,
     };
   }

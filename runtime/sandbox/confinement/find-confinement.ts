@@ -1,14 +1,17 @@
 import { spawn } from 'node:child_process';
-import { Readable } from 'node:stream';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { messageOf, WasmletError } from '../../../base/errors.ts';
 import { missingSystemCalls } from '../linux/call.ts';
 import { landlockAbi, LEAST_ABI } from '../linux/landlock.ts';
 import { ARCHITECTURES } from '../linux/numbers.ts';
 import { ByPaths } from './by-paths.ts';
-import { Unconfined } from './confinement.ts';
+import { FIRST_PROTOCOL_FD, Unconfined } from './confinement.ts';
 import type { Confinement, ConfinementOptions } from './confinement.ts';
 import { OwnRoot } from './own-root.ts';
+import { HostUserNamespaces } from './own-users.ts';
 
 /** A trial starts Node; a busy machine may take its time. */
 const TRIAL_TIMEOUT_MS = 30_000;
@@ -25,23 +28,30 @@ export async function findConfinement(options: ConfinementOptions, signal: Abort
   }
   const abi = landlockAbi();
   const missing = abi >= LEAST_ABI ? [] : [`hosts are confined without ${noLandlock(abi)}`];
+  const kinds = [
+    {
+      what: 'users of their own',
+      make: () => new OwnRoot({ ...options, users: usersOfHosts(options) }, architecture, abi, [...missing]),
+    },
+    { what: 'a root folder of their own', make: () => new OwnRoot(options, architecture, abi, [...missing]) },
+    { what: 'any of this', make: () => new ByPaths(options, architecture, abi, [...missing]) },
+  ];
   const reasons: string[] = [];
-  for (const Kind of process.geteuid?.() === 0 ? [OwnRoot, ByPaths] : [ByPaths]) {
-    if (Kind === ByPaths) {
-      const reason = reasons.join() || 'that needs root';
-      missing.push(`hosts are confined without a root folder of their own: ${reason}`);
-    }
+  for (const { what, make } of kinds) {
+    const isPossible = what === 'any of this' || process.geteuid?.() === 0;
     try {
-      const confinement = new Kind(options, architecture, abi, missing);
-      await tryOut(confinement, signal);
-      return confinement;
+      if (isPossible) return await triedOut(make(), signal);
     } catch (error) {
       if (signal.aborted) throw new WasmletError('Cancelled', 'the trial of the confinement was ended');
       reasons.push(messageOf(error));
     }
+    missing.push(`hosts are confined without ${what}: ${reasons.at(-1) ?? 'that needs root'}`);
   }
-  return new Unconfined(options.code, [`hosts cannot be confined: ${reasons.join('; ')}`]);
+  return new Unconfined(options.code, [`hosts cannot be confined: ${[...new Set(reasons)].join('; ')}`]);
 }
+
+const usersOfHosts = ({ rootPath }: ConfinementOptions): HostUserNamespaces =>
+  new HostUserNamespaces(join(dirname(rootPath), 'users-trial'));
 
 const noLandlock = (abi: number): string =>
   abi === 0
@@ -56,7 +66,7 @@ const SAYS_VERSION = "require('node:fs').writeSync(3, process.version)";
  * refused at once, and a busy machine shall not make hosts less confined.
  * @throws Error with what its launcher, or Node, said
  */
-async function tryOut(confinement: Confinement, signal: AbortSignal): Promise<void> {
+async function triedOut<T extends Confinement>(confinement: T, signal: AbortSignal): Promise<T> {
   const stdio = ['ignore', 'ignore', 'pipe', 'pipe'] as const;
   using launched = confinement.launch(['--eval', SAYS_VERSION], stdio.length);
   const [program, args] = launched.command;
@@ -69,12 +79,16 @@ async function tryOut(confinement: Confinement, signal: AbortSignal): Promise<vo
     killSignal: 'SIGKILL',
   });
   const failed = new Promise<never>((_, reject) => child.on('error', reject));
-  const said = Promise.all(
-    [child.stderr, child.stdio[3] as Readable].map((stream) => text(stream ?? Readable.from([]))),
-  );
-  const [stderr = '', version = ''] = await Promise.race([said, failed]).catch((error: unknown) => {
-    if (patience.aborted) return ['', process.version];
+  const said = async (): Promise<readonly [stderr: string, version: string]> => {
+    const socket = child.stdio[FIRST_PROTOCOL_FD] as Socket;
+    const stderr = text(child.stderr as Readable);
+    if (child.pid !== undefined) await launched.begin(child.pid, socket);
+    return [await stderr, await text(socket)];
+  };
+  const [stderr, version] = await Promise.race([said(), failed]).catch((error: unknown) => {
+    if (patience.aborted && confinement.ownUsers?.isProven !== false) return ['', process.version] as const;
     throw error;
   });
   if (version !== process.version) throw new Error(stderr.trim() || 'a confined host does not come up');
+  return confinement;
 }

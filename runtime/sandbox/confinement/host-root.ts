@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { loaderOf } from '../linux/elf.ts';
+import { LAYER_PLACES } from '../linux/mounts.ts';
 import { Ruleset } from '../linux/landlock.ts';
 import type { Rights } from '../linux/landlock.ts';
 
@@ -24,6 +25,7 @@ import type { Rights } from '../linux/landlock.ts';
  *     /modules/f<N>                           the module that is run, where the container's files do not hold it
  *     /state/d<N>                             what the host notes of its container
  *     /logs/d<N>                              its log, and what was rotated
+ *     /layers/…                               what a root is made of, while it is mounted
  */
 
 /** Where things stand for a host. */
@@ -54,7 +56,8 @@ export class HostRoot {
    */
   constructor(path: string) {
     this.path = path;
-    for (const name of ['', INSIDE.proc, ...Object.keys(RIGHTS_OF).map((purpose) => `/${purpose}`)]) {
+    const purposes = Object.keys(RIGHTS_OF).map((purpose) => `/${purpose}`);
+    for (const name of ['', INSIDE.proc, ...purposes, ...Object.values(LAYER_PLACES)]) {
       mkdirSync(join(path, name), { recursive: true, mode: FOLDER_MODE });
     }
     for (const name of [INSIDE.node, INSIDE.code]) writeFileSync(join(path, name), '', { mode: FOLDER_MODE });

@@ -12,12 +12,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { testFolder } from '../../test-folder.ts';
 import { landlockAbi, LEAST_ABI } from '../linux/landlock.ts';
 import { missingSystemCalls } from '../linux/call.ts';
+import { launch } from '../linux/launcher.ts';
 import { ARCHITECTURES } from '../linux/numbers.ts';
+import { mapOf } from '../linux/users.ts';
 import { admit } from './admission.ts';
 import { ByPaths } from './by-paths.ts';
 import { Unconfined } from './confinement.ts';
-import type { Confinement } from './confinement.ts';
+import type { Confinement, HostLaunch } from './confinement.ts';
 import { findConfinement } from './find-confinement.ts';
+import { OwnRoot } from './own-root.ts';
 import type { Report, Target } from './native-code-probe.ts';
 
 /**
@@ -63,10 +66,24 @@ afterAll(() => {
 
 const abstractSocket = (): string => `wasmlet-test-${process.pid}`;
 
+/** Gives hosts users of their own, and confines them by nothing else. */
+function byUsersAlone(): Confinement {
+  const users = found instanceof OwnRoot ? found.ownUsers : undefined;
+  if (!users) throw new Error(`hosts have no users of their own: ${found.missing.join()}`);
+  return {
+    ...{ missing: [], needsReach: false, hasOwnMounts: false },
+    launch: (flags, fd): HostLaunch => {
+      const prepared = users.prepare('own', fd);
+      const command = launch('perl', prepared.steps, fd - 1, [process.execPath, [...flags, code]]);
+      return { ...prepared, command, [Symbol.dispose]: () => prepared[Symbol.dispose]() };
+    },
+  };
+}
+
 let containers = 0;
 
 /** What a container has, made anew for each. */
-function makeTarget(onlyMain: boolean): Target {
+function makeTarget(onlyMain: boolean, pid = victim.pid ?? 0): Target {
   const own = join(folder.path, `container-${++containers}`);
   for (const name of ['root', 'volume', 'readonly', 'state', 'logs']) mkdirSync(join(own, name), { recursive: true });
   writeFileSync(join(own, 'readonly', 'file'), 'text');
@@ -79,7 +96,7 @@ function makeTarget(onlyMain: boolean): Target {
     directory: join(own, 'state'),
     logPath: join(own, 'logs', '0.log'),
     outside: join(folder.path, 'outside'),
-    pid: victim.pid ?? 0,
+    pid,
     socket: join(folder.path, 's'),
     abstractSocket: abstractSocket(),
     hostname: hostname(),
@@ -87,14 +104,24 @@ function makeTarget(onlyMain: boolean): Target {
   };
 }
 
+interface Attempt {
+  /** Whom it runs as, and whose its container's files are. Default: root. */
+  readonly uid?: number;
+  /** Looks at the process once it has made them. */
+  readonly look?: (pid: number) => unknown;
+  readonly onlyMain?: boolean;
+  /** The process of another pod. Default: one of root's. */
+  readonly other?: number;
+}
+
 /** Has all attempts made in a process that is launched as a host is. */
 async function attempt(
   confinement: Confinement,
-  { uid, look = () => undefined, onlyMain = false }: { uid?: number; look?: (pid: number) => void; onlyMain?: boolean },
+  { uid, look = () => undefined, onlyMain = false, other }: Attempt,
 ): Promise<Report> {
-  const target = makeTarget(onlyMain);
+  const target = makeTarget(onlyMain, other);
   if (uid !== undefined) giveTo(uid, join(target.root, '..'));
-  using launched = confinement.launch(SILENT, PROTOCOL_FDS, target);
+  using launched = confinement.launch(SILENT, PROTOCOL_FDS, { reach: target });
   const [program, args] = launched.command;
   const child = spawn(program, args, {
     cwd: '/',
@@ -104,10 +131,11 @@ async function attempt(
   });
   try {
     const socket = child.stdio[3] as Socket;
+    await launched.begin(child.pid ?? 0, socket);
     expect(await nextLine(socket)).toBe('ready');
     socket.write(JSON.stringify(admit(join(folder.path, 'root'), child.pid ?? 0, target)));
     const report = JSON.parse(await nextLine(socket)) as Report;
-    look(child.pid ?? 0);
+    await look(child.pid ?? 0);
     socket.end();
     return report;
   } finally {
@@ -123,7 +151,9 @@ function giveTo(uid: number, path: string): void {
 async function nextLine(socket: Socket): Promise<string> {
   let text = '';
   while (!text.endsWith('\n')) {
-    const [chunk] = (await Promise.race([once(socket, 'data'), once(socket, 'close')])) as [Buffer | boolean];
+    const said = Promise.race([once(socket, 'data'), once(socket, 'close')]) as Promise<[Buffer | boolean]>;
+    socket.resume();
+    const [chunk] = await said;
     if (!Buffer.isBuffer(chunk)) throw new Error(`the process ended after ${JSON.stringify(text)}`);
     text += chunk.toString();
   }
@@ -168,7 +198,35 @@ describe.runIf(isRoot && isAble)('native code in a host that root has confined',
       // CHOWN, DAC_OVERRIDE, FOWNER, FSETID, SETGID, SETUID, NET_BIND_SERVICE
       expect(status).toMatch(/^CapBnd:\s+00000000000004db$/m);
       expect(status).toMatch(/^CapPrm:\s+00000000000004db$/m);
+      // None of the machine's users is root, or another host's.
+      expect(status).toMatch(/^Uid:(\t[1-9]\d{9}){4}$/m);
+      expect(status).toMatch(/^Groups:\s*$/m);
     }
+  });
+
+  test('reaches no process and no file of another by its users alone', { timeout: TIMEOUT_MS }, async () => {
+    // What the kernel shows or allows to everybody.
+    const harmless = [
+      ...['get hold of another process', "read another process's command line"],
+      ...['list a folder outside', 'climb out of its folder'],
+    ];
+    const seen: (number | undefined)[] = [];
+    const outcomes = Promise.withResolvers<Report>();
+    await attempt(byUsersAlone(), {
+      onlyMain: true,
+      look: async (other) => {
+        seen.push(mapOf(other)?.first);
+        const look = (pid: number): unknown => seen.push(mapOf(pid)?.first);
+        outcomes.resolve(await attempt(byUsersAlone(), { onlyMain: true, other, look }));
+      },
+    });
+    const { main } = await outcomes.promise;
+    const isOfOthers = /another process|another pod|outside|kubeconfig/;
+    const reached = succeeded(main).filter((name) => isOfOthers.test(name) && !harmless.includes(name));
+    expect(reached).toEqual([]);
+    expect(Object.keys(main).filter((name) => isOfOthers.test(name)).length).toBeGreaterThan(25);
+    expect(new Set(seen).size).toBe(2);
+    expect(seen.every((first) => first !== undefined && first > 0)).toBe(true);
   });
 });
 

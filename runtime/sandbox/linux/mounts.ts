@@ -1,8 +1,11 @@
 import { closeSync, constants, openSync, readFileSync, realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { WasmletError } from '../../../base/errors.ts';
-import { systemCall } from './call.ts';
+import { systemCall, SystemCallError } from './call.ts';
 import { mountOverlay } from './overlay.ts';
 import type { Layers } from './overlay.ts';
+import { asOwner } from './users.ts';
+import type { UserNamespace } from './users.ts';
 
 /** Mounts in the namespace of another process (open_tree(2), mount_setattr(2), move_mount(2), setns(2)). */
 
@@ -20,6 +23,9 @@ const MNT_DETACH = 2;
 const ATTR_RDONLY = 0x1;
 /** No programs, no devices, no other users' rights by what a file says. */
 const ATTR_NOSUID_NODEV_NOEXEC = 0x2 | 0x4 | 0x8;
+
+/** What a file's owner is on disk, it is by the map of a user namespace for who reaches it through the mount. */
+const ATTR_IDMAP = 0x00100000;
 
 /** struct mount_attr */
 const ATTRIBUTES_BYTES = 32;
@@ -39,16 +45,28 @@ export interface Binding {
   readonly readonly: boolean;
 }
 
+/** A process that mounts are made for. */
+export interface Viewer {
+  /** Its mount namespace is not this process's. */
+  readonly pid: number;
+  /** Whose owners it sees files to have; undefined: those that they have here. */
+  readonly users?: UserNamespace | undefined;
+}
+
+/** Folders in a viewer's root that layers stand on while an overlay mount is made of them. */
+export const LAYER_PLACES = { lower: '/layers/lower', writable: '/layers/writable' } as const;
+
 /**
  * Shows files and folders of this process to another, in its mount namespace. They stay what they are: nothing that is
  * mounted here later appears there, and they go with the last process there.
- * @param pid of a process whose namespace is not this one's
- * @throws system errors: a source that does not exist, a process that is gone
+ * @throws system errors: a source that does not exist, a process that is gone, a file system whose owners cannot be
+ *   mapped (EINVAL)
  */
-export function bindInto(pid: number, bindings: readonly Binding[]): void {
+export function bindInto(viewer: Viewer, bindings: readonly Binding[]): void {
+  const { pid } = viewer;
   const trees: { readonly fd: number; readonly target: string }[] = [];
   try {
-    for (const { source, target, readonly } of bindings) trees.push({ fd: mountOf(source, readonly), target });
+    for (const { source, target, readonly } of bindings) trees.push({ fd: mountOf(viewer, source, readonly), target });
     insideMounts(pid, () => {
       for (const { fd, target } of trees) systemCall('move_mount', fd, '', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
     });
@@ -69,11 +87,60 @@ export function unbindIn(pid: number, targets: readonly string[]): void {
 }
 
 /** A mount that stands nowhere yet, as a descriptor. */
-function mountOf(source: Binding['source'], readonly: boolean): number {
-  if (typeof source === 'string') return cloneTree(source, readonly);
-  if ('lower' in source) return mountOverlay(source, attributesOf(readonly));
+function mountOf({ pid, users }: Viewer, source: Binding['source'], readonly: boolean): number {
+  if (typeof source === 'string') return cloneTree(source, readonly, users);
+  if ('lower' in source) return mountLayers({ pid, users }, source, readonly);
   const place = placeOfLayers(source);
   return insideMounts(source.pid, () => cloneTree(place, readonly));
+}
+
+const overlayOf = (layers: Layers, readonly: boolean, name?: string): number =>
+  mountOverlay(layers, attributesOf(readonly), name);
+
+/**
+ * An overlay mount that stands nowhere yet, as a descriptor. Where its files are to have other owners than on disk, the
+ * kernel maps those of its layers, not its own (Linux 5.19): so these are mounted first, where only that process could
+ * see them and only until it is made. What the kernel creates for itself, in the working folder, needs an owner that
+ * there is on disk too.
+ * @throws as mountOverlay
+ */
+export function mountLayers({ pid, users }: Viewer, layers: Layers, readonly: boolean): number {
+  if (!users) return overlayOf(layers, readonly);
+  const { lower, upper, work } = layers;
+  const name = realpathSync(upper);
+  const mounted: { readonly fd: number; readonly place: string }[] = [];
+  try {
+    mounted.push({ fd: cloneTree(lower, false, users), place: LAYER_PLACES.lower });
+    // The upper and the working folder have to be of one mount.
+    mounted.push({ fd: cloneTree(dirname(upper), false, users), place: LAYER_PLACES.writable });
+    return insideMounts(pid, () => {
+      const placed: string[] = [];
+      try {
+        for (const { fd, place } of mounted) {
+          systemCall('move_mount', fd, '', AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH);
+          placed.push(place);
+        }
+        const [upperdir, workdir] = [upper, work].map((path) => join(LAYER_PLACES.writable, basename(path)));
+        const shown = { lower: LAYER_PLACES.lower, upper: upperdir ?? '', work: workdir ?? '' };
+        return asOwner(users.range.first, () => overlayOf(shown, readonly, name));
+      } finally {
+        for (const place of placed) systemCall('umount2', place, MNT_DETACH);
+      }
+    });
+  } finally {
+    for (const { fd } of mounted) closeSync(fd);
+  }
+}
+
+/** Whether the owners of all files below a path can be mapped: not every file system can. @throws system errors */
+export function areOwnersMappable(path: string, users: UserNamespace): boolean {
+  try {
+    closeSync(cloneTree(path, false, users));
+    return true;
+  } catch (error) {
+    if (error instanceof SystemCallError) return false;
+    throw error;
+  }
 }
 
 const attributesOf = (readonly: boolean): number => ATTR_NOSUID_NODEV_NOEXEC | (readonly ? ATTR_RDONLY : 0);
@@ -86,10 +153,12 @@ function placeOfLayers({ pid, upper }: MountedLayers): string {
   const path = realpathSync(upper);
   for (const line of readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n')) {
     const [mount = '', fileSystem = ''] = line.split(' - ');
-    const [type, , options = ''] = fileSystem.split(' ');
+    const [type, source = '', options = ''] = fileSystem.split(' ');
     if (type !== 'overlay') continue;
-    const found = options.split(',').find((option) => option.startsWith('upperdir='));
-    if (found !== undefined && unescape(found) === `upperdir=${path}`) return unescape(mount.split(' ')[4] ?? '');
+    // Where its layers were mounted for it, the paths among its options are none of this process's.
+    const shown = options.split(',').find((option) => option.startsWith('upperdir=')) ?? '';
+    const names = [source, shown.replace(/^upperdir=/, '')];
+    if (names.map(unescape).includes(path)) return unescape(mount.split(' ')[4] ?? '');
   }
   throw new WasmletError('FailedPrecondition', `process ${pid} has no mount of ${upper}`);
 }
@@ -98,14 +167,15 @@ function placeOfLayers({ pid, upper }: MountedLayers): string {
 const unescape = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 
-function cloneTree(source: string, readonly: boolean): number {
+function cloneTree(source: string, readonly: boolean, users?: UserNamespace): number {
   // For Node's own words of what is wrong with a path.
   closeSync(openSync(source, constants.O_RDONLY | 0o10000000));
   const fd = systemCall('open_tree', AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
   try {
     const attributes = Buffer.alloc(ATTRIBUTES_BYTES);
-    attributes.writeBigUInt64LE(BigInt(attributesOf(readonly)), 0);
+    attributes.writeBigUInt64LE(BigInt(attributesOf(readonly) | (users ? ATTR_IDMAP : 0)), 0);
     attributes.writeBigUInt64LE(BigInt(MS_PRIVATE), 16);
+    if (users) attributes.writeBigUInt64LE(BigInt(users.fd), 24);
     systemCall('mount_setattr', fd, '', AT_EMPTY_PATH | AT_RECURSIVE, attributes, attributes.length);
     return fd;
   } catch (error) {

@@ -38,19 +38,20 @@ const FSCONFIG_CMD_CREATE = 6;
 const OPTIONS = { redirect_dir: 'on', metacopy: 'off', index: 'off' } as const;
 
 /**
- * Makes an overlay mount, as a descriptor; the kernel shows the upper folder's real path. It is in no mount namespace until it is moved to one, and gone with the last
+ * Makes an overlay mount, as a descriptor. It is in no mount namespace until it is moved to one, and gone with the last
  * that holds it: so none is ever left behind.
  *
  * Nothing of it is ever synced to disk (`volatile`), neither by a guest's fsync nor when it is taken down, which would
  * write out all of the disk's dirty pages. After a crash of the machine it cannot be mounted again, and need not.
  * @param attributes MOUNT_ATTR_*
+ * @param name what the kernel shows as the mount's source; default: the upper folder's real path
  * @throws Error with the kernel's own words; SystemCallError
  */
-export function mountOverlay(layers: Layers, attributes: number): number {
+export function mountOverlay(layers: Layers, attributes: number, name?: string): number {
   const context = systemCall('fsopen', 'overlay', FSOPEN_CLOEXEC);
   try {
     const [lowerdir, upperdir, workdir] = [layers.lower, layers.upper, layers.work].map((path) => realpathSync(path));
-    const options = { lowerdir, upperdir, workdir, ...OPTIONS };
+    const options = { source: name ?? upperdir, lowerdir, upperdir, workdir, ...OPTIONS };
     for (const [key, value = ''] of Object.entries(options)) {
       systemCall('fsconfig', context, FSCONFIG_SET_STRING, key, value, 0);
     }

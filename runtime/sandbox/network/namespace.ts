@@ -13,6 +13,24 @@ import { errnoOf, WasmletError } from '../../../base/errors.ts';
 /** On a tmpfs everywhere: a reboot takes the files with the namespaces. */
 const NAMESPACES = '/run/netns';
 
+/** The first port that needs no rights, in the namespace of who reads it (Linux' networking/ip-sysctl.rst). */
+const PORTS_FROM = '/proc/sys/net/ipv4/ip_unprivileged_port_start';
+
+/** The first port of a network that needs no rights. @param netns undefined: the node's */
+export function firstFreePort(netns: string | undefined): number {
+  if (netns !== undefined && isWritable(PORTS_FROM)) return 0;
+  return Number(readFileSync(PORTS_FROM, 'utf8'));
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** linux/magic.h: what statfs(2) says of a file that a namespace is mounted on. */
 const NSFS_MAGIC = 0x6e736673;
 const CAP_SYS_ADMIN = 21n;
@@ -73,6 +91,12 @@ export async function listNamespaces(prefix: string): Promise<string[]> {
 }
 
 /**
+ * Whose root a pod's is does not matter in its own network: all ports are free, as under containerd
+ * (enable_unprivileged_ports). Where the machine does not allow it, ports below 1024 need a root of the node's own.
+ */
+const FREE_ALL_PORTS = `echo 0 > ${PORTS_FROM} || true`;
+
+/**
  * Makes a network namespace.
  * @throws WasmletError FailedPrecondition when the system does not allow it
  */
@@ -80,7 +104,8 @@ export async function createNamespace(path: string): Promise<void> {
   await mkdir(NAMESPACES, { recursive: true, mode: 0o755 });
   await writeFile(path, '', { flag: 'wx', mode: 0o444 });
   try {
-    await run(tool('unshare'), [`--net=${path}`, '--', tool('true')], { timeout: TOOL_TIMEOUT_MS });
+    const command = [tool('sh'), '-c', FREE_ALL_PORTS];
+    await run(tool('unshare'), [`--net=${path}`, '--', ...command], { timeout: TOOL_TIMEOUT_MS });
   } catch (cause) {
     await rm(path, { force: true });
     throw new WasmletError('FailedPrecondition', `failed to create network namespace: ${stderrOf(cause)}`, { cause });

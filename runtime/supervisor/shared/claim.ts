@@ -31,7 +31,8 @@ export interface Claim {
  */
 export async function claimShared(context: SupervisorContext, request: SharedClaimRequest): Promise<Claim> {
   const { placement } = request;
-  const own = (): ChildHost => context.pool.claim(placement.netns, request.guest);
+  const { netns } = placement;
+  const own = (): ChildHost => context.pool.claim({ netns, guest: request.guest });
   if (placement.needsMounts && !context.pool.confinement.hasOwnMounts) return { host: own(), ownHost: NOT_CONFINED };
   let prepared;
   try {
@@ -43,6 +44,8 @@ export async function claimShared(context: SupervisorContext, request: SharedCla
     });
     return { host: own() };
   }
+  const nodeUsers = context.pool.whyNodeUsers(request.guest, netns);
+  if (nodeUsers !== undefined) return { host: own(), ownHost: nodeUsers };
   if ('ownHost' in prepared) return { host: own(), ownHost: prepared.ownHost };
   return { host: context.sharedHosts.claim(placement), module: prepared };
 }

@@ -129,7 +129,7 @@ export class SharedHosts {
     const { identity, netns } = placement;
     const { pool } = this.#options;
     const { hasOwnMounts } = pool.confinement;
-    const child = pool.claim(netns);
+    const child = pool.claim({ netns });
     pool.refill();
     const title = `wasmlet-host ${shard.namespace}: shared`;
     const share = async (): Promise<void> => {
