@@ -5,6 +5,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { buildTools } from '../test/support/tools.ts';
 import { testCgroups } from './test-cgroups.ts';
 import { SLEEPS } from './test-guests.ts';
+import { findLauncher } from './sandbox/linux/launcher.ts';
+import { mapOf } from './sandbox/linux/users.ts';
 import { namespacePath, removeNamespace } from './sandbox/network/namespace.ts';
 import { NetworkedRuntime, TestNetwork, whyNoPodNetwork } from './test-network.ts';
 import { until } from './test-runtime.ts';
@@ -47,6 +49,19 @@ describe.skipIf(why !== undefined)(`the network of pods${why === undefined ? '' 
     expect((await runtime.service.podSandboxStatus(sandbox)).network.ip).toBe('');
     expect([await runtime.namespaces(), network.leases(), await network.pairs()]).toEqual([[], [], []]);
     await runtime.service.removePodSandbox(sandbox);
+  });
+
+  test('a guest that is nobody to the node listens on a low port of its pod', async () => {
+    await using network = await TestNetwork.create();
+    await using runtime = await NetworkedRuntime.start(network);
+    const policy = { allowLoopback: false, allow: [], deny: [], ownPorts: [] };
+    const listening = { bindAddresses: [], listeners: [{ name: 'http', port: 80 }], policy };
+    const container = await runtime.container(await runtime.sandbox(), SLEEPS, { network: listening });
+    expect((await runtime.service.containerStatus(container)).state).toBe('CONTAINER_RUNNING');
+    const { body } = JSON.parse(readFileSync(runtime.file(container, 'state.json'), 'utf8')) as {
+      body: { host: { pid: number } };
+    };
+    if (findLauncher() === 'perl') expect(mapOf(body.host.pid)?.first).toBeGreaterThan(65_535);
   });
 
   test('a pod on the host network has none of it', async () => {

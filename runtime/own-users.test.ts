@@ -149,6 +149,24 @@ describe.runIf(isAble)('hosts of a node', () => {
     expect(message).toMatch(/has a host process of its own because it runs as user or group 70000/);
   });
 
+  test('have those that the pod asks for, or none', TIMEOUT, async () => {
+    const inPod = async (hostUsers: boolean, change: Partial<ContainerConfig> = {}): Promise<string> => {
+      const sandbox = await runtime.service.runPodSandbox({ ...runtime.sandboxConfig(), hostUsers }, 'wasm');
+      return await runtime.service.createContainer(sandbox, await runtime.containerConfig(SLEEPS, change));
+    };
+    const node = await inPod(true);
+    await runtime.service.startContainer(node);
+    expect(usersOf(node)).toBe(0);
+    const own = await inPod(false);
+    await runtime.service.startContainer(own);
+    expect(usersOf(own)).toBeGreaterThan(65_535);
+    await expect(runtime.service.startContainer(await inPod(false, as(70_000)))).rejects.toMatchObject({
+      code: 'FailedPrecondition',
+      message:
+        'hostUsers: false is not possible: it runs as user or group 70000, and a host has ids up to 65535',
+    });
+  });
+
   test('are known to the next supervisor', TIMEOUT, async () => {
     const { container } = await runtime.run(SLEEPS);
     const before = usersOf(container);

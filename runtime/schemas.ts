@@ -67,6 +67,7 @@ export const podSandboxConfig: z.ZodType<PodSandboxConfig> = z.object({
     }),
   ),
   hostNetwork: z.boolean(),
+  hostUsers: z.boolean().exactOptional(),
   labels: stringMap,
   annotations: stringMap,
   linux: linuxPodSandboxConfig.exactOptional(),

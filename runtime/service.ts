@@ -72,6 +72,8 @@ export interface PodSandboxConfig {
   };
   readonly portMappings: readonly PortMapping[];
   readonly hostNetwork: boolean;
+  /** Whether its hosts have the users of the node; false: nothing is started otherwise. Default: only where they must. */
+  readonly hostUsers?: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   /** Without it, or where the machine lacks the means, no control groups: docs/limits.md tells what holds then. */

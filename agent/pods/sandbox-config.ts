@@ -32,6 +32,7 @@ export function sandboxConfig(
     dnsConfig,
     portMappings: portMappingsOf(pod),
     hostNetwork: pod.spec?.hostNetwork ?? false,
+    ...(pod.spec?.hostUsers === undefined ? {} : { hostUsers: pod.spec.hostUsers }),
     labels: podLabels(pod),
     annotations: pod.metadata?.annotations ?? {},
     ...(linux === undefined ? {} : { linux }),

@@ -85,7 +85,7 @@ export async function startForeground(options: ForegroundOptions, signal: AbortS
   if (confinement.refusal !== undefined) throw new WasmletError('FailedPrecondition', confinement.refusal);
   for (const missing of confinement.missing) logger.debug('the guest is less confined than it could be', { missing });
   const stdin = options.inheritsStdin ? 'inherit' : 'ignore';
-  const users = whyNodeUsers(confinement, request, undefined) === undefined ? 'own' : 'node';
+  const users = whyNodeUsers({ guest: request, netns: undefined }, confinement) === undefined ? 'own' : 'node';
   const host = ChildHost.spawn({ confinement, runDirectory: run, reach: request, users, stdin });
   const held: Limits[] = [];
   stack.defer(async () => {

@@ -19,5 +19,7 @@ export interface ContainerOwner {
   readonly netns: string | undefined;
   /** What its guests' sockets are kept to; undefined: they may have all addresses of their network namespace. */
   readonly guestAddresses: GuestAddresses | undefined;
+  /** As PodSandboxConfig. */
+  readonly hostUsers?: boolean | undefined;
   readonly ready: boolean;
 }

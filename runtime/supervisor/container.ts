@@ -153,10 +153,10 @@ export class ContainerEntry {
     if (pool.confinement.needsReach || pool.confinement.ownUsers) await this.#makeHostFolders();
     // The interpreter's guests cannot be preempted.
     if (owner.isolation === 'process' || owner.engine !== 'v8') {
-      return { host: pool.claim({ netns: owner.netns, guest }) };
+      return { host: pool.claim({ netns: owner.netns, guest, hostUsers: owner.hostUsers }) };
     }
     const { tree } = this.config.image;
-    return await claimShared(this.#context, { placement: this.placement, guest, tree });
+    return await claimShared(this.#context, { placement: this.placement, guest, tree, hostUsers: owner.hostUsers });
   }
 
   #hostStart(): ReturnType<typeof hostStart> & MountedRoot {

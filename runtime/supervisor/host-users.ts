@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
+import { WasmletError } from '../../base/errors.ts';
 import type { GuestStart } from '../host/protocol.ts';
-import type { Confinement } from '../sandbox/confinement/confinement.ts';
+import type { Confinement, OwnUsers } from '../sandbox/confinement/confinement.ts';
 import { translateReach } from '../sandbox/confinement/reach.ts';
 import type { MountedRoot, Reach } from '../sandbox/confinement/reach.ts';
 import { IDS_PER_HOST } from '../sandbox/confinement/user-ranges.ts';
@@ -9,16 +10,28 @@ import { firstFreePort } from '../sandbox/network/namespace.ts';
 /** What a host is to be told of its container, as far as it matters here. */
 export type HostedGuest = Pick<GuestStart, 'identity' | 'network'> & Reach & MountedRoot;
 
+/** A container, and what its pod says. */
+export interface HostedContainer {
+  readonly guest: HostedGuest;
+  /** Path of the pod's own network namespace; undefined: it shares the node's. */
+  readonly netns: string | undefined;
+  /** As PodSandboxConfig. */
+  readonly hostUsers?: boolean | undefined;
+}
+
 /**
- * Why a container's host has the users of the node, although hosts have users of their own; undefined: it has its own.
- * @param netns path of the pod's own network namespace; undefined: it shares the node's
+ * Why a container's host has the users of the node; undefined: it has its own.
+ * @throws WasmletError FailedPrecondition when its pod has asked for what cannot be
  */
-export function whyNodeUsers(
-  { ownUsers }: Confinement,
-  guest: HostedGuest,
-  netns: string | undefined,
-): string | undefined {
-  if (!ownUsers) return undefined;
+export function whyNodeUsers(container: HostedContainer, { ownUsers, missing }: Confinement): string | undefined {
+  const { hostUsers } = container;
+  if (hostUsers === true) return 'its pod asks for them (hostUsers: true)';
+  const reason = ownUsers ? whyNotOwn(container, ownUsers) : `hosts have no others: ${missing.join('; ')}`;
+  if (reason === undefined || hostUsers === undefined) return reason;
+  throw new WasmletError('FailedPrecondition', `hostUsers: false is not possible: ${reason}`);
+}
+
+function whyNotOwn({ guest, netns }: HostedContainer, ownUsers: OwnUsers): string | undefined {
   const { uid = 0, gid = 0, groups = [] } = guest.identity ?? {};
   const high = [uid, gid, ...groups].find((id) => id >= IDS_PER_HOST);
   if (high !== undefined) return `it runs as user or group ${high}, and a host has ids up to ${IDS_PER_HOST - 1}`;

@@ -3,7 +3,7 @@ import type { Logger } from '../../base/log.ts';
 import { messageOf, WasmletError } from '../../base/errors.ts';
 import type { Confinement, HostUsers } from '../sandbox/confinement/confinement.ts';
 import { whyNodeUsers } from './host-users.ts';
-import type { HostedGuest } from './host-users.ts';
+import type { HostedContainer, HostedGuest } from './host-users.ts';
 import { ChildHost, hostSocketPath, pooledErrorPath, signalHost } from './hosts.ts';
 import type { HostPlace } from './hosts.ts';
 
@@ -24,6 +24,8 @@ export interface HostClaim {
   readonly netns: string | undefined;
   /** What it is to run; undefined: it is to have more than one container. */
   readonly guest?: HostedGuest;
+  /** As PodSandboxConfig. */
+  readonly hostUsers?: boolean | undefined;
   /** The process of a container that it is to run a command in, as its users are the same. */
   readonly like?: number;
 }
@@ -73,11 +75,11 @@ export class HostPool implements Disposable {
 
   /**
    * Takes a host that waits, or starts one.
-   * @throws WasmletError Unavailable; FailedPrecondition when hosts cannot have the root that is to be mounted; system
-   *   errors: a volume that cannot be looked at
+   * @throws WasmletError Unavailable; FailedPrecondition when hosts cannot have the root that is to be mounted, or not
+   *   the users that their pod asks for; system errors: a volume that cannot be looked at
    */
-  claim({ netns, guest, like }: HostClaim): ChildHost {
-    const users = like === undefined ? this.#usersFor(guest, netns) : { of: like };
+  claim({ netns, guest, hostUsers, like }: HostClaim): ChildHost {
+    const users = like === undefined ? this.#usersFor(guest && { guest, netns, hostUsers }) : { of: like };
     if (guest?.rootMount && !this.#confinement.hasOwnMounts) return this.#spawnWithMounts(netns, users);
     if (this.#confinement.needsReach) return this.#spawn({ netns, reach: guest });
     // Those that wait have users of their own.
@@ -90,17 +92,20 @@ export class HostPool implements Disposable {
     return this.#spawn();
   }
 
-  #usersFor(guest: HostClaim['guest'], netns: string | undefined): HostUsers {
-    const reason = guest && this.whyNodeUsers(guest, netns);
+  #usersFor(container: HostedContainer | undefined): HostUsers {
+    const reason = container && this.whyNodeUsers(container);
     if (reason === undefined) return 'own';
-    this.#options.logger.info('a host has the users of the node', { reason });
+    this.#options.logger.debug('a host has the users of the node', { reason });
     return 'node';
   }
 
-  /** Why a container's host cannot have users of its own, where hosts have; undefined: it can. */
-  whyNodeUsers(guest: HostedGuest, netns: string | undefined): string | undefined {
-    const isMounted = guest.rootMount !== undefined && !this.#confinement.hasOwnMounts;
-    return whyNodeUsers(isMounted ? this.#options.possible : this.#confinement, guest, netns);
+  /**
+   * Why a container's host has the users of the node; undefined: it has its own.
+   * @throws WasmletError FailedPrecondition when its pod has asked for what cannot be
+   */
+  whyNodeUsers(container: HostedContainer): string | undefined {
+    const isMounted = container.guest.rootMount !== undefined && !this.#confinement.hasOwnMounts;
+    return whyNodeUsers(container, isMounted ? this.#options.possible : this.#confinement);
   }
 
   /** Starts hosts until enough are waiting. */

@@ -78,6 +78,10 @@ export class SandboxEntry implements ContainerOwner {
     return this.#network?.guestAddresses;
   }
 
+  get hostUsers(): boolean | undefined {
+    return this.#record.config.hostUsers;
+  }
+
   get ready(): boolean {
     return this.#record.state === 'SANDBOX_READY';
   }

@@ -45,7 +45,6 @@ describe('a pod is refused, and told what to change,', () => {
   const refused: [string, Partial<PodSpec>, string, RegExp][] = [
     ['for hostPID', { hostPID: true }, 'UnsupportedPodSpec', /remove hostPID$/],
     ['for hostIPC', { hostIPC: true }, 'UnsupportedPodSpec', /remove hostIPC$/],
-    ['for hostUsers: false', { hostUsers: false }, 'UnsupportedPodSpec', /remove hostUsers$/],
     [
       'for a privileged container',
       having({ securityContext: { privileged: true } }),

@@ -38,11 +38,6 @@ export const specRules: readonly AdmissionRule[] = [
   forPod((pod) => pod.spec?.hostIPC && 'hostIPC is not possible: a guest has no IPC namespace; remove hostIPC'),
   forPod(
     (pod) =>
-      pod.spec?.hostUsers === false &&
-      'hostUsers: false is not possible: a guest has no users that could be mapped; remove hostUsers',
-  ),
-  forPod(
-    (pod) =>
       pod.spec?.shareProcessNamespace &&
       'shareProcessNamespace is not possible: a guest sees no processes; remove shareProcessNamespace',
   ),

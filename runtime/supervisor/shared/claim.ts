@@ -12,6 +12,8 @@ import type { Placement } from './placement.ts';
 export interface SharedClaimRequest {
   readonly placement: Placement;
   readonly guest: GuestStart & MountedRoot;
+  /** As PodSandboxConfig. */
+  readonly hostUsers: boolean | undefined;
   /** Host path of the image's unpacked tree; nothing has been written into the guest's root yet. */
   readonly tree: string | undefined;
 }
@@ -32,7 +34,8 @@ export interface Claim {
 export async function claimShared(context: SupervisorContext, request: SharedClaimRequest): Promise<Claim> {
   const { placement } = request;
   const { netns } = placement;
-  const own = (): ChildHost => context.pool.claim({ netns, guest: request.guest });
+  const container = { netns, guest: request.guest, hostUsers: request.hostUsers };
+  const own = (): ChildHost => context.pool.claim(container);
   if (placement.needsMounts && !context.pool.confinement.hasOwnMounts) return { host: own(), ownHost: NOT_CONFINED };
   let prepared;
   try {
@@ -44,8 +47,9 @@ export async function claimShared(context: SupervisorContext, request: SharedCla
     });
     return { host: own() };
   }
-  const nodeUsers = context.pool.whyNodeUsers(request.guest, netns);
-  if (nodeUsers !== undefined) return { host: own(), ownHost: nodeUsers };
+  const nodeUsers = context.pool.whyNodeUsers(container);
+  // Where hosts that are shared have no others, it is in nobody's way.
+  if (nodeUsers !== undefined && context.pool.confinement.ownUsers) return { host: own(), ownHost: nodeUsers };
   if ('ownHost' in prepared) return { host: own(), ownHost: prepared.ownHost };
   return { host: context.sharedHosts.claim(placement), module: prepared };
 }
