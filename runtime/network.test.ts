@@ -21,6 +21,16 @@ const SANDBOXES = Number(process.env['WASMLET_TEST_SANDBOXES'] ?? 50);
 const BATCH = 25;
 const NO_LIMITS = { cpuPeriod: 0, cpuQuota: 0, cpuShares: 0, memoryLimitInBytes: 0 };
 
+/** Accepts a connection of its first listening descriptor, which binds the port, and exits with the errno. */
+const ACCEPTS = `(module
+  (import "wasi_snapshot_preview1" "sock_accept" (func $accept (param i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (func (export "_start") (call $exit (call $accept (i32.const 3) (i32.const 0) (i32.const 0)))))`;
+
+/** Of Preview 1: the port is bound, and nobody has come yet. */
+const EAGAIN = 6;
+
 describe.skipIf(why !== undefined)(`the network of pods${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
   beforeAll(async () => {
     await buildTools(['cniPlugins']);
@@ -56,8 +66,10 @@ describe.skipIf(why !== undefined)(`the network of pods${why === undefined ? '' 
     await using runtime = await NetworkedRuntime.start(network);
     const policy = { allowLoopback: false, allow: [], deny: [], ownPorts: [] };
     const listening = { bindAddresses: [], listeners: [{ name: 'http', port: 80 }], policy };
-    const container = await runtime.container(await runtime.sandbox(), SLEEPS, { network: listening });
-    expect((await runtime.service.containerStatus(container)).state).toBe('CONTAINER_RUNNING');
+    const container = await runtime.container(await runtime.sandbox(), ACCEPTS, { network: listening });
+    const exit = async () => (await runtime.service.containerStatus(container)).exitCode;
+    await until(async () => (await exit()) !== undefined);
+    expect(await exit()).toBe(EAGAIN);
     const { body } = JSON.parse(readFileSync(runtime.file(container, 'state.json'), 'utf8')) as {
       body: { host: { pid: number } };
     };

@@ -162,8 +162,7 @@ describe.runIf(isAble)('hosts of a node', () => {
     expect(usersOf(own)).toBeGreaterThan(65_535);
     await expect(runtime.service.startContainer(await inPod(false, as(70_000)))).rejects.toMatchObject({
       code: 'FailedPrecondition',
-      message:
-        'hostUsers: false is not possible: it runs as user or group 70000, and a host has ids up to 65535',
+      message: 'hostUsers: false is not possible: it runs as user or group 70000, and a host has ids up to 65535',
     });
   });
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeFileAtomic } from '../../base/record.ts';
@@ -21,8 +21,9 @@ export async function hostCode(runDirectory: string): Promise<string> {
   const name = `host-${createHash('sha256').update(code).digest('hex').slice(0, 16)}.cjs`;
   await mkdir(runDirectory, { recursive: true, mode: 0o700 });
   const existing = (await readdir(runDirectory)).filter((file) => /^host-.*\.[cm]js$/.test(file));
-  // Read by hosts that are none of this one's users; the folder is closed to everybody else.
-  if (!existing.includes(name)) await writeFileAtomic(join(runDirectory, name), code, 0o644);
+  if (!existing.includes(name)) await writeFileAtomic(join(runDirectory, name), code);
+  // Hosts with users of their own read it; the folder is closed to everybody else.
+  await chmod(join(runDirectory, name), 0o644);
   // Hosts that run have read theirs.
   for (const old of existing) if (old !== name) await rm(join(runDirectory, old), { force: true });
   return join(runDirectory, name);

@@ -141,6 +141,7 @@ const spec = z.looseObject({
   activeDeadlineSeconds: z.number().int().min(1).optional(),
   dnsPolicy: z.enum(['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None']).optional(),
   hostNetwork: z.boolean().optional(),
+  hostUsers: z.boolean().optional(),
   hostname: label.optional(),
   nodeSelector: strings.optional(),
   tolerations: z.array(z.looseObject({})).optional(),

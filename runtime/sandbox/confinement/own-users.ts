@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { findLauncher, step } from '../linux/launcher.ts';
 import type { Step } from '../linux/launcher.ts';
@@ -44,6 +45,8 @@ export const NODE_USERS: UsersLaunch = { steps: [], descriptors: [], begin, [Sym
 /** The namespaces of a node's hosts. */
 export class HostUserNamespaces implements OwnUsers {
   readonly #ranges = new UserRanges();
+  /** By the device of a file system. */
+  readonly #canOwnOn = new Map<number, boolean>();
   readonly #folder: string;
   /** That of the first host, which was looked at more closely; kept, as all are alike to a file system. */
   #sample: UserNamespace | undefined;
@@ -63,7 +66,13 @@ export class HostUserNamespaces implements OwnUsers {
   }
 
   canOwn(path: string): boolean {
-    return this.#sample !== undefined && areOwnersMappable(path, this.#sample);
+    if (!this.#sample) return false;
+    const stats = statSync(path);
+    // A folder may have others below it that are on other file systems.
+    if (stats.isDirectory()) return areOwnersMappable(path, this.#sample);
+    const canOwn = this.#canOwnOn.get(stats.dev) ?? areOwnersMappable(path, this.#sample);
+    this.#canOwnOn.set(stats.dev, canOwn);
+    return canOwn;
   }
 
   /**

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { WasmletError } from '../../../base/errors.ts';
 import { systemCall } from './call.ts';
 
 /** User namespaces (user_namespaces(7)): ids of users and groups that mean something else inside than outside. */
@@ -30,11 +31,12 @@ export const hasOwnUsers = (pid: number): boolean =>
 
 /**
  * The namespace of a process's users; undefined: it is that of this one.
- * @throws system errors: a process that is gone
+ * @throws system errors: a process that is gone; WasmletError FailedPrecondition before mapUsers
  */
 export function usersOf(pid: number): UserNamespace | undefined {
   if (!hasOwnUsers(pid)) return undefined;
-  const range = mapOf(pid) ?? { first: 0, count: 0 };
+  const range = mapOf(pid);
+  if (!range) throw new WasmletError('FailedPrecondition', `the users of process ${pid} are nobody's yet`);
   const fd = openSync(`/proc/${pid}/ns/user`, 'r');
   return { fd, range, [Symbol.dispose]: () => closeSync(fd) };
 }
