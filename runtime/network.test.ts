@@ -21,15 +21,14 @@ const SANDBOXES = Number(process.env['WASMLET_TEST_SANDBOXES'] ?? 50);
 const BATCH = 25;
 const NO_LIMITS = { cpuPeriod: 0, cpuQuota: 0, cpuShares: 0, memoryLimitInBytes: 0 };
 
-/** Accepts a connection of its first listening descriptor, which binds the port, and exits with the errno. */
-const ACCEPTS = `(module
-  (import "wasi_snapshot_preview1" "sock_accept" (func $accept (param i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-  (memory (export "memory") 1)
-  (func (export "_start") (call $exit (call $accept (i32.const 3) (i32.const 0) (i32.const 0)))))`;
-
-/** Of Preview 1: the port is bound, and nobody has come yet. */
-const EAGAIN = 6;
+/** Binds the port of its first listening descriptor, by asking for a connection, and sleeps for an hour. */
+const LISTENS = SLEEPS.replace(
+  '(memory',
+  '(import "wasi_snapshot_preview1" "sock_accept" (func $accept (param i32 i32 i32) (result i32))) (memory',
+).replace(
+  '(func (export "_start")',
+  '(func (export "_start") (drop (call $accept (i32.const 3) (i32.const 0) (i32.const 0)))',
+);
 
 describe.skipIf(why !== undefined)(`the network of pods${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
   beforeAll(async () => {
@@ -66,14 +65,15 @@ describe.skipIf(why !== undefined)(`the network of pods${why === undefined ? '' 
     await using runtime = await NetworkedRuntime.start(network);
     const policy = { allowLoopback: false, allow: [], deny: [], ownPorts: [] };
     const listening = { bindAddresses: [], listeners: [{ name: 'http', port: 80 }], policy };
-    const container = await runtime.container(await runtime.sandbox(), ACCEPTS, { network: listening });
-    const exit = async () => (await runtime.service.containerStatus(container)).exitCode;
-    await until(async () => (await exit()) !== undefined);
-    expect(await exit()).toBe(EAGAIN);
+    const container = await runtime.container(await runtime.sandbox(), LISTENS, { network: listening });
     const { body } = JSON.parse(readFileSync(runtime.file(container, 'state.json'), 'utf8')) as {
       body: { host: { pid: number } };
     };
-    if (findLauncher() === 'perl') expect(mapOf(body.host.pid)?.first).toBeGreaterThan(65_535);
+    const { pid } = body.host;
+    // Port 80, and the state of a socket that listens (proc_pid_net(5)).
+    const listens = /^\s*\d+: [0-9A-F]+:0050 [0-9A-F]+:0000 0A /m;
+    await until(() => ['tcp', 'tcp6'].some((name) => listens.test(readFileSync(`/proc/${pid}/net/${name}`, 'utf8'))));
+    if (findLauncher() === 'perl') expect(mapOf(pid)?.first).toBeGreaterThan(65_535);
   });
 
   test('a pod on the host network has none of it', async () => {
