@@ -38,16 +38,25 @@ function whyNotOwn({ guest, netns }: HostedContainer, ownUsers: OwnUsers): strin
   const first = firstFreePort(netns);
   const low = guest.network?.listeners.find(({ port }) => port < first);
   if (low) return `port ${low.port} is for the root of the node alone`;
-  const foreign = pathsOf(guest).find((path) => existsSync(path) && !ownUsers.canOwn(path));
-  return foreign === undefined ? undefined : `the file system of ${foreign} does not map owners`;
+  const foreign = filesOf(guest).find(({ path, isVolume }) => existsSync(path) && !ownUsers.canOwn(path, isVolume));
+  return foreign && `the file system of ${foreign.path} does not map owners`;
+}
+
+interface Files {
+  readonly path: string;
+  /** Whether it came from elsewhere, and may hold mounts. */
+  readonly isVolume: boolean;
 }
 
 /** All that the host will see of the machine's files. */
-function pathsOf({ rootMount, ...guest }: HostedGuest): string[] {
-  const paths = rootMount && 'lower' in rootMount ? [rootMount.lower, rootMount.upper] : [];
-  translateReach(guest, ({ path }) => {
-    if (rootMount === undefined || path !== guest.root) paths.push(path);
+function filesOf({ rootMount, ...guest }: HostedGuest): Files[] {
+  const layers = rootMount && 'lower' in rootMount ? [rootMount.lower, rootMount.upper] : [];
+  const files: Files[] = layers.map((path) => ({ path, isVolume: false }));
+  translateReach(guest, ({ purpose, path }) => {
+    const isRoot = path === guest.root;
+    const isVolume = (purpose === 'files' || purpose === 'readonly') && !isRoot;
+    if (!isRoot || !rootMount) files.push({ path, isVolume });
     return path;
   });
-  return paths;
+  return files;
 }

@@ -38,8 +38,12 @@ export interface HostLaunch extends Disposable {
 export interface OwnUsers {
   /** Whether a host was seen to have some. */
   readonly isProven: boolean;
-  /** Whether files there can have such users for owners: not every file system can. @throws system errors */
-  canOwn(path: string): boolean;
+  /**
+   * Whether files there can have such users for owners: not every file system can.
+   * @param isVolume whether a folder may hold others, on other file systems: it is tried each time then, in 0.05 ms
+   * @throws system errors
+   */
+  canOwn(path: string, isVolume: boolean): boolean;
 }
 
 /** How hosts are held: as far as this machine lets them be. */

@@ -65,13 +65,14 @@ export class HostUserNamespaces implements OwnUsers {
     return this.#sample !== undefined;
   }
 
-  canOwn(path: string): boolean {
+  canOwn(path: string, isVolume: boolean): boolean {
     if (!this.#sample) return false;
     const stats = statSync(path);
-    // A folder may have others below it that are on other file systems.
-    if (stats.isDirectory()) return areOwnersMappable(path, this.#sample);
-    const canOwn = this.#canOwnOn.get(stats.dev) ?? areOwnersMappable(path, this.#sample);
-    this.#canOwnOn.set(stats.dev, canOwn);
+    const mayHoldOthers = isVolume && stats.isDirectory();
+    const known = mayHoldOthers ? undefined : this.#canOwnOn.get(stats.dev);
+    if (known !== undefined) return known;
+    const canOwn = areOwnersMappable(path, this.#sample);
+    if (!mayHoldOthers) this.#canOwnOn.set(stats.dev, canOwn);
     return canOwn;
   }
 
