@@ -109,7 +109,7 @@ describe('fuel', () => {
 });
 
 describe('a saved guest', () => {
-  test('that was stopped anywhere ends as one that ran through', { timeout: 120_000 }, () => {
+  test('that was stopped anywhere ends as one that ran through', { timeout: 600_000 }, () => {
     const { used, sum } = runSliced(1e6);
     for (let limit = 0; limit < used; limit += limit < 200 ? 1 : 17) {
       const stopped = stopAt(limit);
