@@ -145,18 +145,16 @@ export class ContainerEntry {
   }
 
   async #claim(): Promise<Claim> {
-    const { owner } = this;
+    const { isolation, engine, netns, hostUsers } = this.owner;
     const { pool } = this.#context;
     await this.root.renew();
     const guest = this.#hostStart();
     // What a host is to be allowed, or to own, has to be there.
     if (pool.confinement.needsReach || pool.confinement.ownUsers) await this.#makeHostFolders();
     // The interpreter's guests cannot be preempted.
-    if (owner.isolation === 'process' || owner.engine !== 'v8') {
-      return { host: pool.claim({ netns: owner.netns, guest, hostUsers: owner.hostUsers }) };
-    }
+    if (isolation === 'process' || engine !== 'v8') return { host: pool.claim({ netns, guest, hostUsers }) };
     const { tree } = this.config.image;
-    return await claimShared(this.#context, { placement: this.placement, guest, tree, hostUsers: owner.hostUsers });
+    return await claimShared(this.#context, { placement: this.placement, guest, tree, hostUsers });
   }
 
   #hostStart(): ReturnType<typeof hostStart> & MountedRoot {
