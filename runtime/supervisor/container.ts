@@ -294,11 +294,11 @@ export class ContainerEntry {
   async #seeStart(host: Host, started: StateRecord): Promise<void> {
     const { signal } = this.#context;
     const deadline = performance.now() + START_TIMEOUT_MS;
-    while (this.#isStartUnseen && this.host === host) {
+    while (this.#isStartUnseen && this.host === host && performance.now() < deadline) {
       if (this.#hasLog) await this.#noteStartSeen(started);
-      else if (performance.now() < deadline) await delay(POLL_MS, undefined, { ref: false, signal });
-      else await this.stop(0);
+      else await delay(POLL_MS, undefined, { ref: false, signal });
     }
+    if (this.#isStartUnseen && this.host === host) await this.stop(0);
   }
 
   /** From now on it runs, whatever becomes of its log: that can be rotated or taken away. */
