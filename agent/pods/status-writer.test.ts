@@ -3,7 +3,7 @@ import { silentLogger } from '../../base/log.ts';
 import { KubeApiError } from '../kube/client.ts';
 import type { Pod, PodStatus } from '../kube/types.ts';
 import { createStatusPatch } from './status-patch.ts';
-import { StatusWriter } from './status-writer.ts';
+import { StatusWriter, type StatusWriterOptions } from './status-writer.ts';
 import { FakeApi, mergeStatus } from './testing/fake-api.ts';
 import { makePod } from './testing/fixtures.ts';
 import { PATIENCE } from '../../test/support/patience.ts';
@@ -16,16 +16,20 @@ let pod: Pod;
 beforeEach(() => {
   api = new FakeApi();
   mayRun = true;
-  writer = new StatusWriter({
-    client: api,
-    mayHaveRunningContainers: () => mayRun,
-    mirrorOf: () => undefined,
-    logger: silentLogger,
-  });
+  writer = makeWriter();
   pod = api.add(makePod());
 });
 
 afterEach(() => writer.stop());
+
+const makeWriter = (change: Partial<StatusWriterOptions> = {}): StatusWriter =>
+  new StatusWriter({
+    client: api,
+    mayHaveRunningContainers: () => mayRun,
+    mirrorOf: () => undefined,
+    logger: silentLogger,
+    ...change,
+  });
 
 const stored = (): PodStatus => api.pods.get('web')?.status ?? {};
 const patches = (): number => api.requestCounts.get('PATCH pods/status') ?? 0;
@@ -190,6 +194,19 @@ describe('a deleted pod', () => {
     writer.observe(api.pods.get('web') ?? pod);
     await settle();
     expect(api.requestCounts.get('DELETE pods')).toBeUndefined();
+  });
+
+  test('that the API server has left half deleted is deleted again, unless finalizers hold it', async () => {
+    writer = makeWriter({ overdueMs: 0 });
+    mayRun = false;
+    const held = api.add(makePod({}, { metadata: { name: 'held', uid: 'uid-2', finalizers: ['example.com/f'] } }));
+    for (const each of [held, pod]) {
+      api.markDeleted(each.metadata?.name ?? '', 0);
+      writer.finish(api.pods.get(each.metadata?.name ?? '') ?? each);
+    }
+    await vi.waitFor(() => expect([...api.pods.keys()]).toEqual(['held']), PATIENCE);
+    await settle();
+    expect(api.requestCounts.get('DELETE pods')).toBe(1);
   });
 
   test('that had finished before goes when its deletion is seen', async () => {

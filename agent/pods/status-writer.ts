@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -17,7 +18,11 @@ export interface StatusWriterOptions {
   readonly mirrorOf: (pod: Pod) => Pod | undefined;
   readonly logger: Logger;
   readonly now?: () => number;
+  /** How long the API server may take to delete a pod with no grace left; default: 10 000 ms, the kubelet's syncPeriod. */
+  readonly overdueMs?: number;
 }
+
+const OVERDUE_MS = 10_000;
 
 interface Entry {
   readonly identity: PodIdentity;
@@ -35,6 +40,8 @@ interface Entry {
   readonly isStatic: boolean;
   /** The API has it no more. */
   gone: boolean;
+  /** The API server should have deleted it long ago; set while that is waited for, or is so. */
+  overdue: 'waits' | 'is' | undefined;
   sending: Promise<void> | undefined;
 }
 
@@ -142,6 +149,7 @@ export class StatusWriter {
       inApi: isStaticPod(pod) ? this.#options.mirrorOf(pod) : pod,
       isStatic: isStaticPod(pod),
       gone: false,
+      overdue: undefined,
       sending: undefined,
     };
     this.#entries.set(identity.uid, entry);
@@ -149,6 +157,7 @@ export class StatusWriter {
   }
 
   #kick(entry: Entry): void {
+    if (hasNoGrace(entry.inApi) && entry.overdue === undefined) void this.#waitForDeletion(entry);
     entry.sending ??= this.#sendAll(entry).finally(() => {
       entry.sending = undefined;
       if (this.#isBehind(entry)) this.#kick(entry);
@@ -160,10 +169,24 @@ export class StatusWriter {
     return entry.sent < entry.version || this.#mayDelete(entry);
   }
 
-  #mayDelete({ inApi, finished, isStatic }: Entry): boolean {
+  #mayDelete({ inApi, finished, isStatic, overdue }: Entry): boolean {
+    if (!inApi || isStatic || !finished || !isBeingDeleted(inApi) || !isTerminalPhase(inApi.status?.phase))
+      return false;
     // With no grace left the API server deletes it itself: at once, or when its finalizers are gone.
-    if (!inApi || isStatic || inApi.metadata?.deletionGracePeriodSeconds === 0) return false;
-    return finished && isBeingDeleted(inApi) && isTerminalPhase(inApi.status?.phase);
+    return !hasNoGrace(inApi) || (overdue === 'is' && (inApi.metadata?.finalizers ?? []).length === 0);
+  }
+
+  /**
+   * The API server deletes in two steps, and gives up after the first when who has asked is gone: this agent, killed in
+   * that moment. The pod has no grace then and stays, until it is deleted once more (apiserver's rest.BeforeDelete).
+   */
+  async #waitForDeletion(entry: Entry): Promise<void> {
+    const { signal } = entry.stop;
+    entry.overdue = 'waits';
+    await delay(this.#options.overdueMs ?? OVERDUE_MS, undefined, { signal, ref: false }).catch(() => undefined);
+    if (signal.aborted) return;
+    entry.overdue = 'is';
+    this.#kick(entry);
   }
 
   #patchFor(entry: Entry): Record<string, unknown> | undefined {
@@ -229,6 +252,8 @@ export class StatusWriter {
     return true;
   }
 }
+
+const hasNoGrace = (pod: Pod | undefined): boolean => pod?.metadata?.deletionGracePeriodSeconds === 0;
 
 /** A pod does not come back from a terminal phase, whatever is found of its containers later. */
 function keepTerminal(status: PodStatus, previous: PodStatus): PodStatus {
