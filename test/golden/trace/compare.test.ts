@@ -19,6 +19,14 @@ describe('two sequences', () => {
     expect(differences(['~False', '~True', 'False'], ['False'])).toEqual([]);
   });
 
+  test('may come back to what was before a brief milestone that the other has not', () => {
+    expect(differences(['False'], ['False', '~True', 'False'])).toEqual([]);
+    expect(differences(['False', '~True', 'False', 'True'], ['False', 'True'])).toEqual([]);
+    expect(differences(['False'], ['False', 'True', 'False'])).toHaveLength(2);
+    expect(differences(['False'], ['False', 'False'])).toHaveLength(1);
+    expect(differences([], ['False', '~True', 'False'])).toHaveLength(1);
+  });
+
   test('differ by a milestone that lasted', () => {
     expect(differences(['Pending', 'Running', 'Succeeded'], ['Pending', 'Succeeded'])).toEqual([
       { field: 'phase', kubelet: 'Running', ours: undefined },

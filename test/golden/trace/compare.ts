@@ -58,14 +58,27 @@ export function compareSequences(
   const differences: Difference[] = [];
   let [k, o] = [0, 0];
   for (const [nextK, nextO] of [...common, [kubelet.length, ours.length] as const]) {
-    const missing = kubelet.slice(k, nextK).filter((milestone) => !mayBeSkipped(milestone));
-    const extra = ours.slice(o, nextO).filter((milestone) => !mayBeSkipped(milestone));
+    const missing = leftOver(kubelet, k, nextK);
+    const extra = leftOver(ours, o, nextO);
     for (let index = 0; index < Math.max(missing.length, extra.length); index += 1) {
       differences.push({ field, kubelet: missing[index], ours: extra[index] });
     }
     [k, o] = [nextK + 1, nextO + 1];
   }
   return differences;
+}
+
+/** What there is to tell of a part of a sequence between two milestones that the other one has too. */
+function leftOver(all: readonly Milestone[], from: number, to: number): Milestone[] {
+  const lasting = [...all.keys()].filter((index) => !mayBeSkipped(all[index]!));
+  /** Without what is skipped between them, two would be one: a value that came back. */
+  const isSame = (one: number | undefined, other: number | undefined): boolean =>
+    one !== undefined && other !== undefined && other - one > 1 && valueOf(all[one]!) === valueOf(all[other]!);
+  return lasting.flatMap((index, place) => {
+    const [before, after] = [lasting[place - 1], lasting[place + 1]];
+    const isTold = index >= from && index < to && !isSame(before, index) && !(after === to && isSame(index, after));
+    return isTold ? [all[index]!] : [];
+  });
 }
 
 const valueOf = (milestone: Milestone): string =>
