@@ -7,7 +7,7 @@ import type { SeededRandom } from '../support/random.ts';
 import type { Killer } from './killer.ts';
 import { containerStatus, isEnded, isReady, type Namespace, type Scene } from './scene.ts';
 
-/** Runtime classes. Those who share a host have no network of their own, which would be a host of their own. */
+/** Runtime classes. Of those who share a host some are in the node's network, and some share one of theirs. */
 const CLASSES = ['wasm', 'wasm-shared'] as const;
 type RuntimeClass = (typeof CLASSES)[number];
 
@@ -98,7 +98,7 @@ export class KillLoad {
   }
 
   async #create(options: Parameters<Namespace['pod']>[0], runtimeClassName: RuntimeClass): Promise<void> {
-    const hostNetwork = runtimeClassName === 'wasm-shared';
+    const hostNetwork = runtimeClassName === 'wasm-shared' && this.#random.pick([true, false]);
     const spec = { runtimeClassName, hostNetwork, terminationGracePeriodSeconds: 1 };
     const pod = this.#namespace.pod({ ...options, spec });
     const { status, body } = await this.#scene.api.request('POST', this.#path, pod);
