@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { WasmletError } from '../../base/errors.ts';
+import { isSettledWithin } from '../../base/within.ts';
 import { admit } from '../sandbox/confinement/admission.ts';
 import type { Confinement, HostLaunch, LaunchOptions } from '../sandbox/confinement/confinement.ts';
 import { nextChunk } from '../sandbox/confinement/own-users.ts';
@@ -140,9 +141,14 @@ export interface HostPlace extends LaunchOptions {
   readonly netns?: string | undefined;
   /** Whether it reads what this process would from its descriptor 0. Default: it has none to read. */
   readonly stdin?: 'inherit' | 'ignore';
+  /** Milliseconds until it has to wait for its request. Default: 60 000. */
+  readonly readyTimeoutMs?: number;
 }
 
-interface Spawned extends Pick<HostPlace, 'runDirectory'> {
+/** Node starts in less than a second, on a machine with a hundred times too much to do in a minute. */
+const READY_TIMEOUT_MS = 60_000;
+
+interface Spawned extends Pick<HostPlace, 'runDirectory' | 'readyTimeoutMs'> {
   readonly id: string;
   readonly child: ChildProcess;
   readonly pid: number;
@@ -159,7 +165,7 @@ export class ChildHost implements Host {
   readonly #socket: Socket;
   readonly #runDirectory: string;
 
-  private constructor({ id, child, pid, runDirectory, launched }: Spawned) {
+  private constructor({ id, child, pid, runDirectory, launched, readyTimeoutMs = READY_TIMEOUT_MS }: Spawned) {
     this.id = id;
     this.#runDirectory = runDirectory;
     this.ended = new Promise((resolve) => {
@@ -171,8 +177,14 @@ export class ChildHost implements Host {
     const wait = (): Promise<void> => nextChunk(this.#socket);
     // What could not be given to it, it says itself: its launcher has failed.
     this.ready = launched.begin(pid, this.#socket).then(wait, wait);
+    void this.#endUnlessReady(readyTimeoutMs);
     // A host outlives its supervisor, so it must not keep the supervisor from ending.
     child.unref();
+  }
+
+  /** Ends a process that neither comes up nor ends: who waits for it to be ready learns of that. */
+  async #endUnlessReady(milliseconds: number): Promise<void> {
+    if (!(await isSettledWithin(this.ready, milliseconds))) signalProcess(this.identity, 'SIGKILL');
   }
 
   /**
@@ -180,7 +192,14 @@ export class ChildHost implements Host {
    * guest.
    * @throws WasmletError Unavailable when the process cannot be started
    */
-  static spawn({ confinement, runDirectory, netns, stdin = 'ignore', ...options }: HostPlace): ChildHost {
+  static spawn({
+    confinement,
+    runDirectory,
+    netns,
+    stdin = 'ignore',
+    readyTimeoutMs,
+    ...options
+  }: HostPlace): ChildHost {
     const id = randomBytes(8).toString('hex');
     const socketPath = hostSocketPath(runDirectory, id);
     const errorPath = pooledErrorPath(runDirectory, id);
@@ -198,7 +217,8 @@ export class ChildHost implements Host {
       });
       child.on('error', () => undefined);
       if (child.pid === undefined) throw new WasmletError('Unavailable', 'a host process could not be started');
-      return new ChildHost({ id, child, pid: child.pid, runDirectory, launched });
+      const bound = readyTimeoutMs === undefined ? {} : { readyTimeoutMs };
+      return new ChildHost({ id, child, pid: child.pid, runDirectory, launched, ...bound });
     } catch (error) {
       rmSync(errorPath, { force: true });
       rmSync(socketPath, { force: true });
