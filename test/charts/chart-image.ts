@@ -1,9 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { cp, mkdir, appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '../../base/errors.ts';
 import { bundle } from '../../build/bundle.ts';
-import { debianBase, nodeFiles } from '../packaging/image-tools.ts';
+import { debianBase, nodeFiles, whyNoDebian } from '../packaging/image-tools.ts';
 
 /** The image's repository, as the chart has it by default. */
 const REPOSITORY = 'registry.example.com/wasmlet';
@@ -30,11 +29,5 @@ export async function chartImages(folder: string): Promise<ReadonlyMap<string, r
 export async function whyNoContainers(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'needs root';
   if (spawnSync('unshare', ['--mount', '--pid', '--fork', 'true']).status !== 0) return 'needs the right to mount';
-  try {
-    await debianBase();
-    return undefined;
-  } catch (error) {
-    if (process.env['CI']) throw error;
-    return messageOf(error).split('\n')[0];
-  }
+  return await whyNoDebian();
 }

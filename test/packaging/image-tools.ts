@@ -1,5 +1,6 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../../base/errors.ts';
 import { cached, keyOf } from '../support/cache.ts';
 import { runOrThrow, type CommandResult } from '../support/command.ts';
 import { debianPackages } from '../support/packages.ts';
@@ -43,6 +44,17 @@ export async function debianBase(): Promise<string> {
       }),
   });
   return join(folder, 'root');
+}
+
+/** Why no Debian can be made here, which on CI is a failure. @throws Error with why, on CI */
+export async function whyNoDebian(): Promise<string | undefined> {
+  try {
+    await debianBase();
+    return undefined;
+  } catch (error) {
+    if (process.env['CI']) throw error;
+    return messageOf(error).split('\n')[0];
+  }
 }
 
 /** What stands for the image of Node: the binary that runs the tests, and the libraries that the Dockerfile takes. */

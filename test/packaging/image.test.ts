@@ -2,13 +2,12 @@ import { chown, copyFile, mkdtempDisposable, readdir, readFile, stat, writeFile 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { messageOf } from '../../base/errors.ts';
 import { bundle } from '../../build/bundle.ts';
 import { containerStatus, isEnded, startScene } from '../e2e/scene.ts';
 import { PROJECT } from '../support/agent.ts';
 import { runOrThrow } from '../support/command.ts';
 import { describeOnCluster, useCluster } from '../support/fixture.ts';
-import { createBuildah, debianBase, nodeFiles, type Buildah } from './image-tools.ts';
+import { createBuildah, debianBase, nodeFiles, whyNoDebian, type Buildah } from './image-tools.ts';
 
 /** The first time, tools and a Debian are fetched. */
 const TIMEOUT_MS = 45 * 60_000;
@@ -37,19 +36,7 @@ mount -t proc proc "$root/proc"
 mount -o remount,bind,ro "$root"
 exec chroot "$root" setpriv --reuid=65532 --regid=65532 --clear-groups --bounding-set=-all --no-new-privs "$@"`;
 
-/** Why no image can be built here; on CI that is a failure. @throws Error with why, on CI */
-async function whyNoImage(): Promise<string | undefined> {
-  if (process.getuid?.() !== 0) return 'needs root';
-  try {
-    await debianBase();
-    return undefined;
-  } catch (error) {
-    if (process.env['CI']) throw error;
-    return messageOf(error).split('\n')[0];
-  }
-}
-
-const why = await whyNoImage();
+const why = process.getuid?.() === 0 ? await whyNoDebian() : 'needs root';
 
 describeOnCluster(why === undefined ? 'the image' : `the image (skipped: ${why})`, () => {
   if (why !== undefined) {
