@@ -177,7 +177,7 @@ function modulo(text: string, namespace: string): string {
       .replace(/\/tmp\/\S+/g, 'FILE')
       .replace(/[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0000/g, 'TIME')
       // Ages, and the width of their column.
-      .replace(/ +\d+[smh]\d*s?(?= |$)/gm, ' AGE')
+      .replace(/ +\d+[smh]\d*s?(?: +(?= \S)|(?= |$))/gm, ' AGE')
       // The API server adds a diff of Go structures to this one.
       .replace(/(pod updates may not change fields other than [^\n]*)\n[\s\S]*/, '$1')
   );
