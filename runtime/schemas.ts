@@ -92,7 +92,12 @@ export const podSandboxStatus: z.ZodType<PodSandboxStatus> = podSandboxFields.ex
 });
 
 const containerMetadata = z.object({ name: text, attempt: count });
-const mount = z.object({ containerPath: text, hostPath: text, readonly: z.boolean() });
+const mount = z.object({
+  containerPath: text,
+  hostPath: text,
+  readonly: z.boolean(),
+  within: text.exactOptional(),
+});
 
 const containerImage: z.ZodType<ContainerImage> = z.object({
   userSpecifiedImage: text,

@@ -6,6 +6,7 @@
  * Times are RFC 3339 strings with nanoseconds (CRI: int64 nanoseconds since the epoch). Sizes are bytes.
  */
 
+export { defaultUserIds, type UserIds } from './sandbox/confinement/user-ids.ts';
 export { connectRuntime, type ConnectRuntimeOptions } from './client.ts';
 
 export interface RuntimeVersion {
@@ -109,6 +110,11 @@ export interface Mount {
   readonly containerPath: string;
   readonly hostPath: string;
   readonly readonly: boolean;
+  /**
+   * The folder of the volume that `hostPath` is a folder in, where guests may exchange what is between the two: what is
+   * mounted lies within it at that moment, too, or it is not mounted. Absent: the whole of `hostPath` is the caller's.
+   */
+  readonly within?: string;
 }
 
 export interface KeyValue {

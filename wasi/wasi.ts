@@ -9,6 +9,8 @@ export interface WasiMount {
   /** A folder or a file on the host. */
   readonly hostPath: string;
   readonly readonly: boolean;
+  /** A folder that `hostPath` is a folder in, where guests may exchange what is between the two. */
+  readonly within?: string;
 }
 
 /** Where a guest's output goes. Writes are whole when they return: nothing is held back in the host. */

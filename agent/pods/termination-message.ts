@@ -35,7 +35,8 @@ export async function readTerminationMessage(
   status: ContainerStatus,
   { path, policy }: { readonly path: string; readonly policy: string },
 ): Promise<string> {
-  const mount = status.mounts.find(({ containerPath }) => path !== '' && containerPath === path);
+  // The last is makeTerminationMount's: at the same path a pod may have a volume, in which guests lay links.
+  const mount = status.mounts.findLast(({ containerPath }) => path !== '' && containerPath === path);
   const fallback = policy === 'FallbackToLogsOnError' && status.exitCode !== 0;
   try {
     const written = mount ? await readEnd(mount.hostPath, MAX_MESSAGE_BYTES) : '';

@@ -5,6 +5,7 @@ import type { Mount } from '../../runtime/service.ts';
 import type { Container, VolumeMount } from '../kube/types.ts';
 import { expand } from '../pods/expansion.ts';
 import { resolveSubPath, validateSubPath } from './sub-path.ts';
+import type { SubPathSource } from './sub-path.ts';
 import type { VolumeType } from './volume.ts';
 
 /** A pod's volume that is set up. */
@@ -64,7 +65,7 @@ async function makeMount(request: ContainerMountsRequest, mount: VolumeMount, in
   checkRecursiveReadOnly(mount);
   return {
     containerPath: absolutePath(mount.mountPath),
-    hostPath: subPath === '' ? volume.dir : await subPathOnHost(request, volume, mount, subPath, index),
+    ...(subPath === '' ? { hostPath: volume.dir } : await subPathOnHost(request, volume, mount, subPath, index)),
     readonly: (mount.readOnly ?? false) || volume.type.readOnly,
   };
 }
@@ -92,7 +93,7 @@ async function subPathOnHost(
   mount: VolumeMount,
   subPath: string,
   index: number,
-): Promise<string> {
+): Promise<SubPathSource> {
   try {
     return await resolveSubPath({
       volumeDir: volume.dir,

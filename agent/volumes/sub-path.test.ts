@@ -13,8 +13,11 @@ async function volume(replaced = false) {
     volumeDir,
     outside: folder.path,
     snapshotPath: join(folder.path, 'snapshots', '0'),
-    resolve: (subPath: string) =>
+    source: (subPath: string) =>
       resolveSubPath({ volumeDir, subPath, replaced, snapshotPath: join(folder.path, 'snapshots', '0') }),
+    async resolve(subPath: string) {
+      return (await this.source(subPath)).hostPath;
+    },
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }
@@ -51,6 +54,14 @@ describe('resolveSubPath', () => {
     await symlink('real', join(v.volumeDir, 'alias'));
     expect(await v.resolve('alias')).toBe(join(v.volumeDir, 'real'));
     expect(await v.resolve('alias/new')).toBe(join(v.volumeDir, 'real', 'new'));
+  });
+
+  test('says of a folder within which it has to be, where guests may exchange it, and of nothing else', async () => {
+    await using v = await volume();
+    expect(await v.source('a/b')).toEqual({ hostPath: join(v.volumeDir, 'a', 'b'), within: v.volumeDir });
+    expect(await v.source('.')).toEqual({ hostPath: v.volumeDir, within: v.volumeDir });
+    await writeFile(join(v.volumeDir, 'f'), '');
+    expect(await v.source('f')).toEqual({ hostPath: v.snapshotPath });
   });
 
   test('gives a single file by its inode, so that writes go to the volume', async () => {

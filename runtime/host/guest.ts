@@ -106,11 +106,7 @@ function contextOf(
     env: start.env,
     root: start.root,
     workingDir: start.workingDir,
-    mounts: start.mounts.map(({ containerPath, hostPath, readonly }) => ({
-      guestPath: containerPath,
-      hostPath,
-      readonly,
-    })),
+    mounts: start.mounts.map(({ containerPath, ...mount }) => ({ guestPath: containerPath, ...mount })),
     stdin: inputOf(start),
     stdout,
     stderr,

@@ -1,4 +1,5 @@
 import type { WasiIdentity, WasiNetwork } from '../../wasi/wasi.ts';
+import type { Mount } from '../service.ts';
 
 /**
  * What supervisor and host say to each other: JSON lines, each with the protocol's version, over the pair of sockets
@@ -34,7 +35,7 @@ export interface GuestStart {
   /** 'KEY=value' */
   readonly env: readonly string[];
   readonly workingDir: string;
-  readonly mounts: readonly { readonly containerPath: string; readonly hostPath: string; readonly readonly: boolean }[];
+  readonly mounts: readonly Mount[];
   readonly tty: boolean;
   /** Whether its input stays open: it has none as long as nobody is attached. Without a word of it, it ends at once. */
   readonly stdin?: boolean;

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, statSync, type BigIntStats } from 'node:fs';
 import { errnoOf } from '../../base/errors.ts';
+import { O_PATH } from '../../base/open-within.ts';
 import type { Directory } from '../core/files/directory.ts';
-import { O_PATH } from '../core/files/mounts.ts';
 import type { FileType } from '../core/files/stat.ts';
 import type { Place } from '../core/files/walk.ts';
 import { PosixError } from '../core/posix-error.ts';

@@ -82,20 +82,22 @@ export class Admissions {
     const mounts = this.#mounts;
     const places = new Places(mounts);
     const bindings: Binding[] = [];
-    const inside = translateReach(request, ({ purpose, path }) => {
+    const inside = translateReach(request, ({ purpose, path, within }) => {
       const known = purpose === 'modules' ? places.ofModule(path) : undefined;
       if (known !== undefined) return known;
       const source = path === request.root && rootMount !== undefined ? rootMount : path;
-      const isFolder = typeof source !== 'string' || statSync(source).isDirectory();
+      const isFolder = within !== undefined || typeof source !== 'string' || statSync(source).isDirectory();
       const target = places.next(purpose, isFolder);
       HostRoot.makePlace(this.#root, target, isFolder);
-      bindings.push({ source, target, readonly: purpose === 'readonly' || purpose === 'modules' });
+      bindings.push({ source, target, readonly: purpose === 'readonly' || purpose === 'modules', within });
       return target;
     });
     using users = usersOf(this.#pid);
     bindInto({ pid: this.#pid, users }, bindings);
-    for (const { target, source } of bindings) {
-      mounts.set(target, typeof source === 'string' ? realpathSync(source) : WHOLE);
+    for (const { target, source, within } of bindings) {
+      // Only of modules it is ever asked for; what guests can exchange may be gone by now.
+      const begin = within === undefined && typeof source === 'string' ? realpathSync(source) : WHOLE;
+      mounts.set(target, begin);
     }
     return inside;
   }

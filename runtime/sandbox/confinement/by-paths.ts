@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { useWithin } from '../../../base/open-within.ts';
 import { loaderOf } from '../linux/elf.ts';
 import { LEAST_ABI, Ruleset } from '../linux/landlock.ts';
 import { findLauncher, launch } from '../linux/launcher.ts';
@@ -60,9 +61,9 @@ export class ByPaths implements Confinement {
         ruleset.allow(path, 'execute');
       }
       for (const path of [this.#code, ...READ_AT_START.filter((name) => existsSync(name))]) ruleset.allow(path, 'read');
-      translateReach(reach, ({ purpose, path }) => {
+      translateReach(reach, ({ purpose, path, within }) => {
         // What is not there is the host's to tell.
-        if (existsSync(path)) ruleset.allow(path, RIGHTS_OF[purpose]);
+        if (existsSync(path)) useWithin(within, path, (held) => ruleset.allow(held, RIGHTS_OF[purpose]));
         return path;
       });
       return ruleset;

@@ -17,6 +17,8 @@ export interface MountedRoot {
 export interface Reached {
   readonly purpose: Purpose;
   readonly path: string;
+  /** As in Mount. */
+  readonly within?: string | undefined;
 }
 
 /**
@@ -25,13 +27,13 @@ export interface Reached {
  */
 export function translateReach<T extends Reach>(request: T, translate: (reached: Reached) => string): T {
   const { root, module, original, mounts, readonlyRoot, directory, logPath } = request;
-  const of = (purpose: Purpose, path: string): string => translate({ purpose, path });
+  const of = (purpose: Purpose, path: string, within?: string): string => translate({ purpose, path, within });
   return {
     ...request,
     root: of(readonlyRoot === true ? 'readonly' : 'files', root),
-    mounts: mounts.map((mount) => ({
+    mounts: mounts.map(({ within, ...mount }) => ({
       ...mount,
-      hostPath: of(mount.readonly ? 'readonly' : 'files', mount.hostPath),
+      hostPath: of(mount.readonly ? 'readonly' : 'files', mount.hostPath, within),
     })),
     ...(module === undefined ? {} : { module: of('modules', module) }),
     ...(original === undefined ? {} : { original: of('modules', original) }),

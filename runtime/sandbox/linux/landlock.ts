@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, statSync } from 'node:fs';
+import { O_PATH } from '../../../base/open-within.ts';
 import { systemCall, SystemCallError } from './call.ts';
 
 /** Landlock (landlock(7), linux/landlock.h): what a process and all that it becomes may do with files, for good. */
@@ -46,7 +47,6 @@ export type Rights = keyof typeof RIGHTS;
 
 const CREATE_RULESET_VERSION = 1;
 const RULE_PATH_BENEATH = 1;
-const O_PATH = 0o10000000;
 
 /** The first that can allow a rename from one folder to another (Linux 5.19). */
 export const LEAST_ABI = 2;

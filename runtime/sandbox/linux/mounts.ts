@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { WasmletError } from '../../../base/errors.ts';
+import { useWithin } from '../../../base/open-within.ts';
 import { systemCall, SystemCallError } from './call.ts';
 import { mountOverlay } from './overlay.ts';
 import type { Layers } from './overlay.ts';
@@ -43,6 +44,8 @@ export interface Binding {
   /** Where, as the other process sees it; something of the same kind stands there. */
   readonly target: string;
   readonly readonly: boolean;
+  /** As in Mount: a folder that the source is a folder in, of which no link is followed. */
+  readonly within?: string | undefined;
 }
 
 /** A process that mounts are made for. */
@@ -66,7 +69,7 @@ export function bindInto(viewer: Viewer, bindings: readonly Binding[]): void {
   const { pid } = viewer;
   const trees: { readonly fd: number; readonly target: string }[] = [];
   try {
-    for (const { source, target, readonly } of bindings) trees.push({ fd: mountOf(viewer, source, readonly), target });
+    for (const binding of bindings) trees.push({ fd: mountOf(viewer, binding), target: binding.target });
     insideMounts(pid, () => {
       for (const { fd, target } of trees) systemCall('move_mount', fd, '', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
     });
@@ -87,8 +90,8 @@ export function unbindIn(pid: number, targets: readonly string[]): void {
 }
 
 /** A mount that stands nowhere yet, as a descriptor. */
-function mountOf({ pid, users }: Viewer, source: Binding['source'], readonly: boolean): number {
-  if (typeof source === 'string') return cloneTree(source, readonly, users);
+function mountOf({ pid, users }: Viewer, { source, readonly, within }: Binding): number {
+  if (typeof source === 'string') return useWithin(within, source, (path) => cloneTree(path, readonly, users));
   if ('lower' in source) return mountLayers({ pid, users }, source, readonly);
   const place = placeOfLayers(source);
   return insideMounts(source.pid, () => cloneTree(place, readonly));

@@ -10,8 +10,9 @@ import {
   utimesSync,
 } from 'node:fs';
 import { errnoOf } from '../../../base/errors.ts';
+import { O_PATH } from '../../../base/open-within.ts';
 import { PosixError } from '../posix-error.ts';
-import { isDirectoryPoint, O_PATH, type Mount, type MountPoint } from './mounts.ts';
+import { isDirectoryPoint, type Mount, type MountPoint } from './mounts.ts';
 import { statFrom, typeOf, utimeOf, type FileStat, type FileType, type NewTimes } from './stat.ts';
 
 const OPEN_DIRECTORY = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;

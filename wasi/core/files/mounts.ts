@@ -1,9 +1,8 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { errnoOf, messageOf, WasmletError } from '../../../base/errors.ts';
+import { O_PATH, openWithin } from '../../../base/open-within.ts';
+import type { WasiMount } from '../../wasi.ts';
 import type { VirtualNode } from './virtual-file.ts';
-
-/** Linux: a descriptor that only names a file. Node's constants lack it; the value is the same on x86-64 and arm64. */
-export const O_PATH = 0o10000000;
 
 /** A folder or file of the host that stands in the guest's tree. */
 export interface Mount {
@@ -49,13 +48,13 @@ const NO_CHILDREN: ReadonlyMap<string, MountPoint> = new Map();
 export const newMountPoint = (): MountPoint => ({ children: NO_CHILDREN, ino: nextIno++ });
 
 /**
- * Opens what is to be mounted. Symbolic links in the host's path are followed: the path comes from the runtime, not
- * from the guest.
+ * Opens what is to be mounted. Symbolic links in the host's path are followed where it comes from the runtime alone, and
+ * not from a guest.
  * @throws WasmletError NotFound, FailedPrecondition
  */
-export function openMount(guestPath: string, hostPath: string, readonly: boolean): Mount {
+export function openMount({ guestPath, hostPath, readonly, within }: WasiMount): Mount {
   try {
-    const fd = openSync(hostPath, O_PATH);
+    const fd = within === undefined ? openSync(hostPath, O_PATH) : openWithin(within, hostPath);
     try {
       const stats = fstatSync(fd);
       if (!stats.isDirectory() && !stats.isFile()) {

@@ -63,8 +63,8 @@ export class FileTree {
     }
   }
 
-  #open({ guestPath, hostPath, readonly }: WasiMount): Mount {
-    const mount = openMount(guestPath, hostPath, readonly);
+  #open(wanted: WasiMount): Mount {
+    const mount = openMount(wanted);
     this.#mounts.push(mount);
     return mount;
   }
