@@ -50,13 +50,14 @@ describeOnCluster('the test cluster', () => {
   clusterTest('binds a pod to a node that is Ready and tolerated', async ({ cluster, namespace }) => {
     const api = await cluster.api();
     const name = `hand-made-${namespace.name}`;
-    await api.request('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name } });
     const now = new Date().toISOString();
     const ready = { type: 'Ready', status: 'True', reason: 'Test', lastHeartbeatTime: now, lastTransitionTime: now };
     const capacity = { cpu: '1', memory: '1Gi', pods: '10' };
-    const { body: node } = await api.request('GET', `/api/v1/nodes/${name}`);
-    await api.request('PUT', `/api/v1/nodes/${name}/status`, {
-      ...node,
+    // With its status at once, as a kubelet does: a scheduler that sees it empty first can take minutes to look again.
+    await api.request('POST', '/api/v1/nodes', {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name },
       status: { capacity, allocatable: capacity, conditions: [ready] },
     });
     await api.request('POST', `${namespace.path}/pods`, {
