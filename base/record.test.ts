@@ -30,6 +30,12 @@ describe('records', () => {
     expect(await readRecord(join(folder, 'none.json'), pet)).toBeUndefined();
   });
 
+  test('that a power cut has left empty are undefined', async () => {
+    const path = join(folder, 'pet.json');
+    await writeFile(path, '');
+    expect(await readRecord(path, pet)).toBeUndefined();
+  });
+
   test('of an older version are brought up to date', () => {
     expect(parseRecord('{"kind":"Pet","version":1,"body":{"name":"a"}}', pet, 'p')).toEqual({ name: 'a', legs: 4 });
   });
@@ -65,9 +71,17 @@ describe('writeFileAtomic', () => {
     await writeFileAtomic(path, 'new');
     expect(await readFile(path, 'utf8')).toBe('new');
     expect((await stat(path)).mode & 0o777).toBe(0o600);
-    await writeFileAtomic(path, Uint8Array.of(1, 2), 0o640);
+    await writeFileAtomic(path, Uint8Array.of(1, 2), { mode: 0o640 });
     expect([...(await readFile(path))]).toEqual([1, 2]);
     expect((await stat(path)).mode & 0o777).toBe(0o640);
+    expect(await readdir(folder)).toEqual(['f']);
+  });
+
+  test('replaces a file alike where the disk is not waited for', async () => {
+    const path = join(folder, 'f');
+    await writeFile(path, 'old');
+    await writeFileAtomic(path, 'new', { durable: false });
+    expect(await readFile(path, 'utf8')).toBe('new');
     expect(await readdir(folder)).toEqual(['f']);
   });
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
 import { ignoreMissing, WasmletError } from './errors.ts';
@@ -13,47 +13,57 @@ export interface RecordType<T> {
   readonly upgrade?: (body: unknown, fromVersion: number) => unknown;
 }
 
+export interface WriteOptions {
+  /** Permission bits. Default: 0o600. */
+  readonly mode?: number;
+  /**
+   * Whether it is there after a power cut, for which the disk is waited for twice. Default: true. If not, what is found
+   * then is the new content, the old one, or an empty file; whatever happens to this process loses nothing.
+   */
+  readonly durable?: boolean;
+}
+
 /**
  * Writes a file so that a reader sees the old or the new content whole, also after a power cut: temporary name, fsync,
  * rename, fsync of the folder.
- * @param mode permission bits, default 0o600
  */
-export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array,
+  { mode = 0o600, durable = true }: WriteOptions = {},
+): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    const file = await open(temporary, 'wx', mode);
-    try {
-      await file.writeFile(data);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeFile(temporary, data, { flag: 'wx', mode, flush: durable });
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  if (!durable) return;
+  await using folder = await open(dirname(path), 'r');
+  await folder.sync();
 }
 
 /** Writes a record atomically (see writeFileAtomic) with its kind and version. */
-export async function writeRecord<T>(path: string, type: RecordType<T>, body: T): Promise<void> {
-  await writeFileAtomic(path, `${JSON.stringify({ kind: type.kind, version: type.version, body })}\n`);
+export async function writeRecord<T>(
+  path: string,
+  type: RecordType<T>,
+  body: T,
+  options: Pick<WriteOptions, 'durable'> = {},
+): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify({ kind: type.kind, version: type.version, body })}\n`, options);
 }
 
 /**
  * Reads a record.
- * @returns the body, or undefined when there is no such file
+ * @returns the body, or undefined when there is no such file, or an empty one: what a power cut leaves of one that was
+ *   not synced
  * @throws WasmletError InvalidRecord when it is damaged, of another kind, or newer than this release knows
  */
 export async function readRecord<T>(path: string, type: RecordType<T>): Promise<T | undefined> {
   const text = await readFile(path, 'utf8').catch(ignoreMissing);
-  return text === undefined ? undefined : parseRecord(text, type, path);
+  return text === undefined || text === '' ? undefined : parseRecord(text, type, path);
 }
 
 /** The parsing half of readRecord; `path` is named in the error. */

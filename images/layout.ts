@@ -267,12 +267,13 @@ export class ImageLayout {
 
   async #writeIndex(entries: ReadonlyMap<string, Entry>): Promise<void> {
     const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...entries.values()] };
-    await writeFileAtomic(join(this.#root, 'index.json'), `${JSON.stringify(index)}\n`, 0o644);
+    await writeFileAtomic(join(this.#root, 'index.json'), `${JSON.stringify(index)}\n`, { mode: 0o644 });
   }
 
   async #load(): Promise<void> {
     const layoutFile = join(this.#root, 'oci-layout');
-    if (!(await exists(layoutFile))) await writeFileAtomic(layoutFile, '{"imageLayoutVersion":"1.0.0"}', 0o644);
+    if (!(await exists(layoutFile)))
+      await writeFileAtomic(layoutFile, '{"imageLayoutVersion":"1.0.0"}', { mode: 0o644 });
     for (const entry of await this.#readIndex()) {
       const name = entry.annotations[NAME];
       if (name === undefined) continue;

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** How a container ended. The host writes it about itself, the supervisor about a host that was ended by a signal. */
@@ -22,18 +22,16 @@ const MAX_MESSAGE_LENGTH = 4096;
 export const exitRecordPath = (directory: string): string => join(directory, 'exit.json');
 
 /**
- * Notes an exit in the container's folder: the form is base/record.ts's, temporary name, sync and rename too. What that
- * file imports (node:crypto, a validator) would cost each host 1.6 MB for this one record.
- * @param durable whether it is to outlive a power cut; default true. Waiting for the disk stops the whole process
+ * Notes an exit in the container's folder: the form is base/record.ts's, temporary name and rename too. What that file
+ * imports (node:crypto, a validator) would cost each host 1.6 MB for this one record.
  */
-export function writeExit(directory: string, exit: ContainerExit, { durable = true } = {}): void {
+export function writeExit(directory: string, exit: ContainerExit): void {
   const body = { ...exit, message: exit.message.slice(0, MAX_MESSAGE_LENGTH) };
   const path = exitRecordPath(directory);
   const temporary = `${path}.${process.pid}.tmp`;
   const fd = openSync(temporary, 'w', 0o600);
   try {
     writeSync(fd, `${JSON.stringify({ ...EXIT_RECORD, body })}\n`);
-    if (durable) fsyncSync(fd);
   } finally {
     closeSync(fd);
   }

@@ -4,7 +4,6 @@ import { dirname, join, posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, WasmletError } from '../../base/errors.ts';
 import { isEnding } from '../../base/process.ts';
-import { writeRecord } from '../../base/record.ts';
 import { isSettledWithin } from '../../base/within.ts';
 import type { ContainerExit } from '../host/exit-record.ts';
 import type { HostAnswer } from '../host/protocol.ts';
@@ -25,7 +24,7 @@ import { ExitNotes } from './exit-notes.ts';
 import { ChildHost, hostUsage, pooledErrorPath, signalHost } from './hosts.ts';
 import type { Host, HostEnd } from './hosts.ts';
 import { removeHostFiles } from './pool.ts';
-import { configPath, CONTAINER_RECORD, hostErrorPath, hostStatePath, STATE_RECORD, statePath } from './records.ts';
+import { hostErrorPath, hostStatePath, noteContainer, noteState, statePath } from './records.ts';
 import type { ContainerRecord, StateRecord } from './records.ts';
 import type { MountedRoot } from '../sandbox/confinement/reach.ts';
 import { SerialQueue } from './serial-queue.ts';
@@ -120,7 +119,7 @@ export class ContainerEntry {
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
     await this.root.make(this.#context.mayMountRoots());
     // Written last: a folder without a record is what a broken-off creation has left.
-    await writeRecord(configPath(this.directory), CONTAINER_RECORD, this.#record);
+    await noteContainer(this.directory, this.#record);
     this.#emit('CONTAINER_CREATED_EVENT');
   }
 
@@ -268,7 +267,7 @@ export class ContainerEntry {
   }
 
   async #saveState(state: StateRecord): Promise<void> {
-    await writeRecord(statePath(this.directory), STATE_RECORD, state);
+    await noteState(this.directory, state);
     this.#state = state;
   }
 

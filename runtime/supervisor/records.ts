@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { WasmletError } from '../../base/errors.ts';
-import { readRecord } from '../../base/record.ts';
+import { readRecord, writeRecord } from '../../base/record.ts';
 import type { RecordType } from '../../base/record.ts';
 import { EXIT_RECORD, exitRecordPath } from '../host/exit-record.ts';
 import type { ContainerExit } from '../host/exit-record.ts';
@@ -146,3 +146,16 @@ export const hostErrorPath = (directory: string): string => join(directory, 'hos
 export const commandsDirectory = (directory: string): string => join(directory, 'commands');
 export const commandPath = (directory: string, hostId: string): string =>
   join(commandsDirectory(directory), `${hostId}.json`);
+
+/** None outlives its boot by much, so the disk is not waited for: docs/RATIONALE.md. */
+const note = <T>(path: string, type: RecordType<T>, body: T): Promise<void> =>
+  writeRecord(path, type, body, { durable: false });
+
+export const noteSandbox = (directory: string, body: SandboxRecord): Promise<void> =>
+  note(sandboxPath(directory), SANDBOX_RECORD, body);
+
+export const noteContainer = (directory: string, body: ContainerRecord): Promise<void> =>
+  note(configPath(directory), CONTAINER_RECORD, body);
+
+export const noteState = (directory: string, body: StateRecord): Promise<void> =>
+  note(statePath(directory), STATE_RECORD, body);

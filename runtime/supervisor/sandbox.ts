@@ -1,13 +1,12 @@
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, messageOf } from '../../base/errors.ts';
-import { writeRecord } from '../../base/record.ts';
 import type { GuestAddresses, PodNetwork } from '../sandbox/network/pod-network.ts';
 import type { PodSandbox, PodSandboxConfig, PodSandboxMetadata, PodSandboxStatus } from '../service.ts';
 import type { ContainerEntry } from './container.ts';
 import type { ContainerOwner } from './container-owner.ts';
 import type { SupervisorContext } from './context.ts';
-import { SANDBOX_RECORD, sandboxPath } from './records.ts';
+import { noteSandbox } from './records.ts';
 import type { SandboxRecord } from './records.ts';
 import { makeSandboxFiles } from './sandbox-files.ts';
 import { SerialQueue } from './serial-queue.ts';
@@ -94,7 +93,7 @@ export class SandboxEntry implements ContainerOwner {
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
     await this.#setUpNetwork();
     await makeSandboxFiles(this.directory, this.#record.config);
-    await writeRecord(sandboxPath(this.directory), SANDBOX_RECORD, this.#record);
+    await noteSandbox(this.directory, this.#record);
     await this.#makeCgroup();
     this.#context.events.emit('CONTAINER_CREATED_EVENT', this.id, this.metadata);
     this.#context.events.emit('CONTAINER_STARTED_EVENT', this.id, this.metadata);
@@ -144,7 +143,7 @@ export class SandboxEntry implements ContainerOwner {
    */
   async stop(): Promise<void> {
     await this.#end(async () => {
-      await writeRecord(sandboxPath(this.directory), SANDBOX_RECORD, this.#record);
+      await noteSandbox(this.directory, this.#record);
     });
     await this.queue.run(() => this.#releaseNetwork());
   }

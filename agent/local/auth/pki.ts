@@ -48,7 +48,7 @@ async function readPair(folder: string, name: string): Promise<KeyPair | undefin
 /** The key first: a certificate without its key is made anew. */
 async function writePair(folder: string, name: string, pair: KeyPair): Promise<KeyPair> {
   await writeFileAtomic(join(folder, `${name}.key`), pair.key);
-  await writeFileAtomic(join(folder, `${name}.crt`), pair.certificate, 0o644);
+  await writeFileAtomic(join(folder, `${name}.crt`), pair.certificate, { mode: 0o644 });
   return pair;
 }
 

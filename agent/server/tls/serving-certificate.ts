@@ -46,8 +46,8 @@ export async function servingCertificate(
   if (kept && isGood(kept, names)) return kept;
   const made = await selfSigned(names, new Date());
   await mkdir(dirname(certFile), { recursive: true, mode: 0o700 });
-  await writeFileAtomic(keyFile, made.key, 0o600);
-  await writeFileAtomic(certFile, made.cert, 0o644);
+  await writeFileAtomic(keyFile, made.key);
+  await writeFileAtomic(certFile, made.cert, { mode: 0o644 });
   logger.info('made a self-signed serving certificate', { file: certFile, ...names });
   return made;
 }

@@ -179,8 +179,7 @@ export class SharedContainer {
     return { container: this.#start.container, cpuNanoseconds, memoryBytes: this.#memoryBytes() };
   }
 
-  /** Its end is the kernel's to remember: a power cut ends all that runs here, and what comes after starts anew. */
   #noteExit(exit: ContainerExit): void {
-    asHost(() => writeExit(this.#start.directory, exit, { durable: false }));
+    asHost(() => writeExit(this.#start.directory, exit));
   }
 }

@@ -44,12 +44,12 @@ export async function prepareModule(source: string, folder: string): Promise<Pre
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   const result = rewriteForPreemption(bytes);
   if (!result.shareable) {
-    await writeFileAtomic(refusal, result.reason, FILE_MODE);
+    await writeFileAtomic(refusal, result.reason, { mode: FILE_MODE });
     return { ownHost: result.reason };
   }
   const hasLines = hasLineNumbers(bytes);
-  if (hasLines) await writeFileAtomic(original, bytes, FILE_MODE);
-  await writeFileAtomic(path, result.bytes, FILE_MODE);
+  if (hasLines) await writeFileAtomic(original, bytes, { mode: FILE_MODE });
+  await writeFileAtomic(path, result.bytes, { mode: FILE_MODE });
   return hasLines ? { path, original } : { path };
 }
 
