@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { missingSystemCalls } from './sandbox/linux/call.ts';
@@ -67,6 +67,9 @@ describe.runIf(isAble)('a confined host', () => {
       ...['files', 'files', 'files', 'files', 'files'],
       ...['logs', 'modules', 'state'],
     ]);
+    // Nor a device, as /dev/null is, whose mode is the same for all.
+    const open = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    expect(open.filter((path) => path.startsWith('/dev/'))).toEqual([]);
     // The machine's own mounts know nothing of it.
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(join(runtime.root, 'run'));
   });

@@ -212,8 +212,9 @@ export class ChildHost implements Host {
         cwd: runDirectory,
         detached: true,
         env: process.env['TZ'] === undefined ? {} : { TZ: process.env['TZ'] },
-        // From SUPERVISOR_FD and LIFE_FD on.
-        stdio: [stdin, 'ignore', stderr, 'pipe', life.fd, ...launched.descriptors],
+        // From SUPERVISOR_FD and LIFE_FD on. Nothing of 'ignore': that is the machine's own /dev/null, and a host that has
+        // the node's users could change its mode, for all.
+        stdio: [stdin === 'inherit' ? stdin : stderr, stderr, stderr, 'pipe', life.fd, ...launched.descriptors],
       });
       child.on('error', () => undefined);
       if (child.pid === undefined) throw new WasmletError('Unavailable', 'a host process could not be started');

@@ -76,10 +76,14 @@ export function fewCapabilities(): Step[] {
 const RLIMIT_CORE = 4;
 const RLIMIT_NOFILE = 7;
 const RLIMIT_MEMLOCK = 8;
+const RLIMIT_SIGPENDING = 11;
 const RLIMIT_MSGQUEUE = 12;
 
 /** The guest's own bound is 4096 (wasi/core); the rest is for what the host holds open for it. */
 export const MAX_DESCRIPTORS = 8192;
+
+/** Signals and timers; those of a host count among the machine's root's too, which would be left without. */
+const MAX_PENDING_SIGNALS = 256;
 
 function limit(resource: number, value: number): Step {
   const both = Buffer.alloc(16);
@@ -92,6 +96,7 @@ export const resourceLimits = (): Step[] => [
   limit(RLIMIT_CORE, 0),
   limit(RLIMIT_NOFILE, MAX_DESCRIPTORS),
   limit(RLIMIT_MEMLOCK, 0),
+  limit(RLIMIT_SIGPENDING, MAX_PENDING_SIGNALS),
   limit(RLIMIT_MSGQUEUE, 0),
 ];
 

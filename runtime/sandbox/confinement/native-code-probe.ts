@@ -156,6 +156,9 @@ const queued = (): Buffer => {
 };
 
 const PTRACE_SEIZE = 0x4206;
+const F_SETOWN = 8;
+const F_SETSIG = 10;
+const SIOCSPGRP = 0x8902;
 
 function processes({ pid }: Target): Attempts {
   const iovec = (memory: Buffer): Buffer => {
@@ -187,6 +190,9 @@ function processes({ pid }: Target): Attempts {
     'choose the processor of another process': () => call('sched_setaffinity', pid, 8, Buffer.alloc(8, 0xff)),
     'choose the disk priority of another process': () => call('ioprio_set', 1, pid, 2 << 13),
     'read the limits of another process': () => call('prlimit64', pid, 7, 0, Buffer.alloc(16)),
+    'choose whom a descriptor signals': () => call('fcntl', REQUEST_FD, F_SETOWN, pid),
+    'choose what a descriptor signals': () => call('fcntl', REQUEST_FD, F_SETSIG, 0),
+    'choose whom a socket signals': () => call('ioctl', REQUEST_FD, SIOCSPGRP, int32(pid)),
     'start a process': () => {
       const { error } = spawnSync(process.execPath, ['--version']);
       if (error) throw error;
@@ -239,6 +245,10 @@ function machine({ pid, root, hostname }: Target): Attempts {
       core.writeBigUInt64LE(1n, 8);
       call('prlimit64', 0, 4, core, 0);
     },
+    'watch files': () => closeSync(call('inotify_init1', 0)),
+    'make a thousand timers': () => {
+      for (let count = 0; count < 1000; count++) call('timer_create', 1, 0, Buffer.alloc(8));
+    },
     'share memory by number': () => call('shmctl', call('shmget', 0, 4096, 0o1600), 0, 0),
     'make semaphores': () => call('semctl', call('semget', 0, 1, 0o1600), 0, 0, 0),
     'make a queue of messages': () => call('msgctl', call('msgget', 0, 0o1600), 0, 0),
@@ -257,6 +267,12 @@ function sockets({ socket, abstractSocket }: Target): Attempts {
   return {
     "connect to somebody's socket": () => connectTo(Buffer.concat([AF_UNIX, Buffer.from(`${socket}\0`)])),
     'connect to an abstract socket': () => connectTo(Buffer.concat([AF_UNIX, Buffer.from(`\0${abstractSocket}`)])),
+    'make a pair of Unix sockets': () => {
+      const pair = int32(0, 0);
+      call('socketpair', 1, 2, 0, pair);
+      closeSync(pair.readInt32LE(0));
+      closeSync(pair.readInt32LE(4));
+    },
     'open a socket to the kernel': () => open(16, 3, 0),
     'open a packet socket': () => open(17, 3, 0),
     'open a raw socket': () => open(2, 3, 1),

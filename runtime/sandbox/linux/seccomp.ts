@@ -23,6 +23,10 @@ const DENIED: readonly SystemCall[] = [
   ...(['swapon', 'swapoff', 'quotactl', 'quotactl_fd', 'unshare', 'setns'] as const),
   // ways around paths, and files that are none
   ...(['name_to_handle_at', 'open_by_handle_at', 'mknod', 'mknodat', 'fanotify_init', 'fanotify_mark'] as const),
+  // what all users of the machine together have few of: a host has no use for them (those of its own users count too)
+  ...(['inotify_init', 'inotify_init1'] as const),
+  // a Unix socket by another way than socket: one for datagrams sends to any other by its name
+  'socketpair',
   // large parts of the kernel that are attacked most
   ...(['bpf', 'perf_event_open', 'userfaultfd', 'memfd_secret'] as const),
   ...(['io_uring_setup', 'io_uring_enter', 'io_uring_register'] as const),
@@ -45,6 +49,12 @@ const CLONE_THREAD = 0x00010000;
 /** asm-generic/ioctls.h: typing into a terminal. */
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
+/** asm-generic/sockios.h, asm-generic/fcntl.h: which process a descriptor signals, and by what (SIGKILL, say). */
+const FIOSETOWN = 0x8901;
+const SIOCSPGRP = 0x8902;
+const F_SETOWN = 8;
+const F_SETSIG = 10;
+const F_SETOWN_EX = 15;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const IPPROTO_TCP = 6;
@@ -102,7 +112,11 @@ function byArguments(architecture: Architecture): Instruction[] {
   return [
     ...forCall(numberOf('ioctl'), [
       load(argumentOffset(1)),
-      ...[TIOCSTI, TIOCLINUX].flatMap((request) => refuse(request, denied)),
+      ...[TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP].flatMap((request) => refuse(request, denied)),
+    ]),
+    ...forCall(numberOf('fcntl'), [
+      load(argumentOffset(1)),
+      ...[F_SETOWN, F_SETSIG, F_SETOWN_EX].flatMap((command) => refuse(command, denied)),
     ]),
     // Threads, no processes; with CLONE_THREAD the kernel refuses every new namespace but time and cgroup, which need
     // rights that a host does not have.
