@@ -53,13 +53,29 @@ describe.skipIf(why !== undefined)(why === undefined ? 'the chart' : `the chart 
 
   test('makes, with all that is off by default, what is expected', async () => {
     const values = ['networkPolicy.enabled', 'serviceMonitor.enabled', 'unprivileged.persistence.enabled'];
-    const sets = [...values.map((name) => `${name}=true`), 'unprivileged.replicas=3', 'priorityClassName=high'];
+    const digest = `image.digest=sha256:${'0'.repeat(64)}`;
+    const sets = [
+      ...values.map((name) => `${name}=true`),
+      'unprivileged.replicas=3',
+      'unprivileged.updateStrategy=OnDelete',
+      'priorityClassName=high',
+      digest,
+    ];
     const json = [
       'networkPolicy.guests=[{"ports":[{"port":8080}]}]',
       'tolerations=[{"key":"wasm","operator":"Exists"}]',
       'imagePullSecrets=[{"name":"registry"}]',
+      'topologySpreadConstraints=[{"maxSkew":1,"topologyKey":"topology.kubernetes.io/zone","whenUnsatisfiable":"ScheduleAnyway"}]',
       'nodeLabels={"example.com/rack":"7"}',
       'config={"logLevel":"debug","port":10251}',
+      'unprivileged.persistence={"storageClassName":"-","annotations":{"example.com/backup":"no"}}',
+      'unprivileged.persistence.selector={"matchLabels":{"example.com/for":"wasmlet"}}',
+      'serviceAccount.annotations={"example.com/owner":"platform"}',
+      'commonLabels={"example.com/team":"platform","app.kubernetes.io/name":"not this"}',
+      'podLabels={"example.com/cost":"7"}',
+      'extraEnv=[{"name":"HTTPS_PROXY","value":"http://proxy.example.com:3128"}]',
+      'extraVolumes=[{"name":"certificate","secret":{"secretName":"certificate"}}]',
+      'extraVolumeMounts=[{"name":"certificate","mountPath":"/etc/certificate","readOnly":true}]',
     ];
     const made = await template(
       ...sets.flatMap((set) => ['--set', set]),
@@ -84,10 +100,16 @@ describe.skipIf(why !== undefined)(why === undefined ? 'the chart' : `the chart 
     ['unprivileged.resources.limits.memory=lots', /memory/],
     ['unprivileged.resources.limits=null', /limits/],
     ['unprivileged.shutdownGracePeriod=60', /shutdownGracePeriod/],
+    ['unprivileged.shutdownGracePeriod=1m30s', /terminationGracePeriodSeconds is 90, and has to be longer/],
+    ['unprivileged.updateStrategy=Recreate', /updateStrategy/],
     ['full.rootDir=var/lib', /rootDir/],
     ['full.nodeNamePrefix=Wasm-', /nodeNamePrefix/],
     ['image.repository=', /repository/],
     ['image.pullPolicy=Sometimes', /pullPolicy/],
+    ['image.digest=latest', /digest/],
+    ['unprivileged.persistence.accessModes={ReadOnlyMany}', /accessModes/],
+    ['unprivileged.persistence.retention.whenScaled=Keep', /whenScaled/],
+    ['full.maxUnavailable=half', /maxUnavailable/],
     ['departure.timeout=soon', /timeout/],
   ])('refuses %s, by name', async (set, name) => {
     const { exitCode, stderr } = await helm(['template', 'wasmlet', CHART, '--set', set]);

@@ -28,7 +28,11 @@
 {{- end -}}
 
 {{- define "wasmlet.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "wasmlet.selectorLabels" -}}
@@ -37,10 +41,24 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
 {{- define "wasmlet.labels" -}}
-{{ include "wasmlet.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- $own := dict
+      "app.kubernetes.io/version" .Chart.AppVersion
+      "app.kubernetes.io/managed-by" .Release.Service
+      "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version) -}}
+{{- toYaml (merge (include "wasmlet.selectorLabels" . | fromYaml) $own .Values.commonLabels) -}}
+{{- end -}}
+
+{{/* Of the agent's pods. */}}
+{{- define "wasmlet.podLabels" -}}
+{{- toYaml (merge (include "wasmlet.selectorLabels" . | fromYaml) .Values.podLabels .Values.commonLabels) -}}
+{{- end -}}
+
+{{/* Of pods that a hook runs: no node is among them. */}}
+{{- define "wasmlet.hookPodLabels" -}}
+{{- $own := dict
+      "app.kubernetes.io/name" (printf "%s-departure" (include "wasmlet.name" .))
+      "app.kubernetes.io/instance" .Release.Name -}}
+{{- toYaml (merge $own .Values.commonLabels) -}}
 {{- end -}}
 
 {{- define "wasmlet.port" -}}
@@ -72,6 +90,28 @@ fsGroup: 65532
 seccompProfile: { type: RuntimeDefault }
 {{- end -}}
 
+{{/* Of a hook's container: a quota may want requests of each. */}}
+{{- define "wasmlet.hookResources" -}}
+requests: { cpu: 50m, memory: 64Mi }
+limits: { memory: 256Mi }
+{{- end -}}
+
+{{/* How long a replica's pod has to end: refused where its pods would be killed before they had their time. */}}
+{{- define "wasmlet.terminationGracePeriod" -}}
+{{- $seconds := dict "ms" 0.001 "s" 1 "m" 60 "h" 3600 -}}
+{{- $needed := 0.0 -}}
+{{- with .Values.unprivileged -}}
+{{- range regexFindAll "[0-9]+(ms|s|m|h)" .shutdownGracePeriod -1 -}}
+{{- $needed = addf $needed (mulf (regexFind "[0-9]+" .) (get $seconds (regexFind "[a-z]+" .))) -}}
+{{- end -}}
+{{- if le (float64 .terminationGracePeriodSeconds) $needed -}}
+{{- printf "unprivileged.terminationGracePeriodSeconds is %v, and has to be longer than unprivileged.shutdownGracePeriod, %s"
+      .terminationGracePeriodSeconds .shutdownGracePeriod | fail -}}
+{{- end -}}
+{{- .terminationGracePeriodSeconds -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "wasmlet.placement" -}}
 {{- with .Values.affinity }}
 affinity:{{ toYaml . | nindent 2 }}
@@ -80,7 +120,11 @@ affinity:{{ toYaml . | nindent 2 }}
 tolerations:{{ toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.topologySpreadConstraints }}
-topologySpreadConstraints:{{ toYaml . | nindent 2 }}
+{{- $own := dict "labelSelector" (dict "matchLabels" (include "wasmlet.selectorLabels" $ | fromYaml)) }}
+topologySpreadConstraints:
+{{- range . }}
+  {{- list (hasKey . "labelSelector" | ternary . (merge (dict) . $own)) | toYaml | nindent 2 }}
+{{- end }}
 {{- end }}
 {{- with .Values.priorityClassName }}
 priorityClassName: {{ . }}
