@@ -22,7 +22,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: [
-            'test/charts/{full,install,suite,unprivileged}.test.ts',
+            'test/charts/{accepted,claims,full,install,suite,unprivileged}.test.ts',
             'test/{cluster,corpus,e2e,examples,packaging,wasi}/**/*.test.ts',
             'test/workloads/standins/standins.test.ts',
           ],

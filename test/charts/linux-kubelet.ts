@@ -44,9 +44,9 @@ export class LinuxKubelet implements AsyncDisposable {
     return kubelet;
   }
 
-  /** What runs of a pod. @throws Error when there is no such pod */
+  /** What runs of a pod, the latest of its name. @throws Error when there is no such pod */
   pod(wished: (pod: Pod) => boolean): PodOnMachine {
-    const found = [...this.#pods.values()].find(({ pod }) => wished(pod));
+    const found = [...this.#pods.values()].findLast(({ pod }) => wished(pod));
     if (!found) throw new Error(`no such pod runs on ${this.#options.nodeName}`);
     return found;
   }

@@ -21,6 +21,14 @@ type PodSpec = NonNullable<Pod['spec']>;
 type ContainerSpec = PodSpec['containers'][number];
 type Volume = NonNullable<PodSpec['volumes']>[number];
 
+interface Claim extends KubeObject {
+  readonly spec: { readonly volumeName?: string };
+}
+
+interface PersistentVolume extends KubeObject {
+  readonly spec: { readonly nfs?: { readonly path: string } };
+}
+
 /** Of the node and, since they are on its network, of its pods. */
 export const ADDRESS = '127.0.0.1';
 /** What the Dockerfile names. */
@@ -197,14 +205,16 @@ export class PodOnMachine {
   }
 
   /** @returns its folder on the machine */
-  async #makeVolume({ name, hostPath, configMap, projected }: Volume): Promise<string> {
+  async #makeVolume({ name, hostPath, configMap, projected, persistentVolumeClaim }: Volume): Promise<string> {
     const { machine, api, cluster } = this.#options;
     const { uid = '', namespace = '' } = this.pod.metadata ?? {};
     if (hostPath) {
       mkdirSync(machine.path(hostPath.path), { recursive: true });
       return hostPath.path;
     }
-    const folder = join(machine.folder, 'pods', uid, name);
+    const folder = persistentVolumeClaim
+      ? await this.#claimed(namespace, persistentVolumeClaim.claimName)
+      : join(machine.folder, 'pods', uid, name);
     mkdirSync(folder, { recursive: true });
     const files: Record<string, string> = {};
     if (configMap) {
@@ -222,6 +232,17 @@ export class PodOnMachine {
     const { fsGroup } = this.#spec.securityContext ?? {};
     if (fsGroup !== undefined) chownSync(folder, fsGroup, fsGroup);
     return folder;
+  }
+
+  /** The folder of the volume that a claim is bound to: of a server that every machine reaches. */
+  async #claimed(namespace: string, claimName: string): Promise<string> {
+    const { api } = this.#options;
+    const claim = `/api/v1/namespaces/${namespace}/persistentvolumeclaims/${claimName}`;
+    const { volumeName = '' } = (await api.request<Claim>('GET', claim)).body.spec;
+    const volume = `/api/v1/persistentvolumes/${volumeName}`;
+    const { nfs } = (await api.request<PersistentVolume>('GET', volume)).body.spec;
+    if (!nfs) throw new Error(`claim ${claimName} is not bound to a volume of a server`);
+    return nfs.path;
   }
 
   /** Reports that it runs, and whether its ports are open, until it ends. */
