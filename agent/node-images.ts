@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { hasCode, WasmletError } from '../base/errors.ts';
+import { errnoOf, hasCode, WasmletError } from '../base/errors.ts';
 import { lockFolder } from '../base/lock.ts';
 import type { Logger } from '../base/log.ts';
 import { createImageService } from '../images/index.ts';
@@ -9,6 +9,7 @@ import { imagesSocketOf } from '../images/socket/protocol.ts';
 import { serveImages } from '../images/socket/server.ts';
 import { join } from 'node:path';
 import type { Config } from './config/schema.ts';
+import { hintOfLocalNode } from './local/folders.ts';
 import { imageOptions } from './services.ts';
 
 /**
@@ -42,7 +43,8 @@ export async function openNodeImages(config: Config, logger: Logger): Promise<Im
 /**
  * Does something with the images of this node: through the agent that runs, which then has them at once, or in the store
  * itself where none does.
- * @throws WasmletError AlreadyExists when an agent runs that does not answer
+ * @throws WasmletError AlreadyExists when an agent runs that does not answer; FailedPrecondition when this user may not
+ * write to the node's folder
  */
 export async function withImages<T>(
   config: Config,
@@ -51,7 +53,9 @@ export async function withImages<T>(
 ): Promise<T> {
   const connected = await connectImages(imagesSocketOf(config.rootDir));
   if (connected) return await run(connected);
-  await mkdir(config.rootDir, { recursive: true });
+  await mkdir(config.rootDir, { recursive: true }).catch((error: unknown) => {
+    throw folderRefused(config.rootDir, error);
+  });
   try {
     await using _lock = await lockFolder(config.rootDir, 'agent');
     await using store = await createImageService(imageOptions(config, logger));
@@ -62,4 +66,13 @@ export async function withImages<T>(
       cause: error,
     });
   }
+}
+
+/** What to say where the node's folder cannot be had: it is the machine's, and who runs local mode has one of their own. */
+function folderRefused(rootDir: string, error: unknown): unknown {
+  if (!['EACCES', 'EPERM', 'EROFS'].includes(errnoOf(error) ?? '')) return error;
+  const hint = hintOfLocalNode(rootDir) || '; another is named by --root-dir';
+  return new WasmletError('FailedPrecondition', `this user may not write to the node's folder ${rootDir}${hint}`, {
+    cause: error,
+  });
 }

@@ -1,4 +1,4 @@
-import { WasmletError } from '../../base/errors.ts';
+import { hasCode, WasmletError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/silent-logger.ts';
 import {
   connectRuntime,
@@ -7,6 +7,7 @@ import {
   type RuntimeService,
 } from '../../runtime/service.ts';
 import type { Config } from '../config/schema.ts';
+import { hintOfLocalNode } from '../local/folders.ts';
 import { runtimeOptions } from '../services.ts';
 
 /**
@@ -18,7 +19,12 @@ export async function withRuntime<T>(
   run: (runtime: RuntimeService & GuestControlService) => Promise<T>,
 ): Promise<T> {
   const options = runtimeOptions(config, silentLogger);
-  await using runtime = await connectRuntime({ ...options, spawn: false, keepConfiguration: true });
+  await using runtime = await connectRuntime({ ...options, spawn: false, keepConfiguration: true }).catch(
+    (error: unknown) => {
+      if (!hasCode(error, 'Unavailable')) throw error;
+      throw new WasmletError('Unavailable', `${error.message}${hintOfLocalNode(config.rootDir)}`, { cause: error });
+    },
+  );
   return await run(runtime);
 }
 

@@ -2,7 +2,9 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { LogLevel } from '../../base/log.ts';
+import { defaultRoot, nodeFolderOf } from '../local/folders.ts';
 import { endOnSignals } from './signals.ts';
+import { shellWord } from './shell-word.ts';
 
 interface UpFlags {
   readonly root?: string;
@@ -38,14 +40,15 @@ export function addUpCommand(root: Command): void {
 
 async function upCommand({ root, port, nodeName, leavePods, config, logLevel, ...flags }: UpFlags): Promise<void> {
   const { createLogger } = await import('../../base/log.ts');
-  const { defaultRoot, runLocal } = await import('../local/up.ts');
+  const { runLocal } = await import('../local/up.ts');
   const logger = createLogger({ level: logLevel, format: 'human' });
   // Whoever read what is printed may go: that is no reason to leave the node's pods alone.
   process.stdout.on('error', () => undefined);
+  const folder = resolve(root ?? defaultRoot(process.env));
   await endOnSignals(logger, async (signal) => {
     signal.addEventListener('abort', () => process.stdout.write('\nending; a second Ctrl-C ends at once\n'));
     await runLocal({
-      root: resolve(root ?? defaultRoot(process.env)),
+      root: folder,
       port,
       nodeName,
       web: flags.web ? { port: flags.webPort } : undefined,
@@ -54,7 +57,7 @@ async function upCommand({ root, port, nodeName, leavePods, config, logLevel, ..
       env: process.env,
       logger,
       signal,
-      onReady: (running) => process.stdout.write(welcome(running, nodeName)),
+      onReady: (running) => process.stdout.write(welcome(running, nodeName, folder)),
     });
   });
 }
@@ -65,10 +68,11 @@ interface Running {
   readonly link: string | undefined;
 }
 
-const welcome = ({ kubeconfig, url, link }: Running, nodeName: string): string => `\
+const welcome = ({ kubeconfig, url, link }: Running, nodeName: string, root: string): string => `\
 node ${nodeName} is Ready; the API server is at ${url}
 
-  export KUBECONFIG=${kubeconfig}
+  export KUBECONFIG=${shellWord(kubeconfig)}
+  wasmlet images import --root-dir ${shellWord(nodeFolderOf(root))} FILE NAME
   kubectl apply -f pod.yaml
   kubectl get pods
   kubectl logs -f NAME

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { WasmletError } from '../../base/errors.ts';
 import { silentLogger, type Logger } from '../../base/log.ts';
@@ -9,6 +8,7 @@ import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { createKubeClient } from '../kube/http-client.ts';
 import type { Node } from '../kube/types.ts';
+import { nodeFolderOf } from './folders.ts';
 import { startLocalApi } from './index.ts';
 import { startWebPage } from './web/index.ts';
 
@@ -35,15 +35,6 @@ export interface UpOptions {
     readonly url: string;
     readonly link: string | undefined;
   }) => void;
-}
-
-/** Where the state is that nobody gave a folder for: the machine's for root, else the user's (XDG Base Directory). */
-export function defaultRoot(
-  env: Readonly<Record<string, string | undefined>>,
-  isRoot = process.getuid?.() === 0,
-): string {
-  if (isRoot) return '/var/lib/wasmlet-local';
-  return join(env['XDG_STATE_HOME'] || join(homedir(), '.local/state'), 'wasmlet');
 }
 
 /**
@@ -92,7 +83,7 @@ function nodeConfig({ root, nodeName, leavePods, configFile, env }: UpOptions, k
   return loadConfig({
     flags: {
       'node-name': nodeName,
-      'root-dir': join(root, 'node'),
+      'root-dir': nodeFolderOf(root),
       'pod-logs-dir': join(root, 'log/pods'),
       'container-logs-dir': join(root, 'log/containers'),
       kubeconfig,

@@ -55,6 +55,16 @@ describeOnCluster('wasmlet up', () => {
     );
   });
 
+  test('a log that is not there yet is refused with the reason', { timeout: PATIENCE_MS }, async () => {
+    await apply(pod('never', { image: 'example/nothing:1', imagePullPolicy: 'Never' }));
+    const reason = '{.status.containerStatuses[0].state.waiting.reason}';
+    await kubectl.ok(['wait', `--for=jsonpath=${reason}=ErrImageNeverPull`, 'pod/never', '--timeout=120s']);
+    expect((await kubectl(['logs', 'never'])).stderr).toContain(
+      'Error from server (BadRequest): container "c" in pod "never" is waiting to start: ErrImageNeverPull',
+    );
+    await kubectl.ok(['delete', 'pod', 'never', '--timeout=120s']);
+  });
+
   test(
     'a log is followed while its pod runs, and the node’s own API is reached through the server',
     { timeout: PATIENCE_MS },

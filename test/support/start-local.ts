@@ -11,10 +11,12 @@ import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
+import { shellWord } from '../../agent/commands/shell-word.ts';
 import { cgroupRootOf } from '../../agent/local/up.ts';
 import type { Pod } from '../../agent/kube/types.ts';
 import { PROJECT } from './agent.ts';
@@ -54,25 +56,25 @@ async function startUp(signal: AbortSignal): Promise<Running> {
   };
   const giveUp = () => child.kill('SIGTERM');
   signal.addEventListener('abort', giveUp, { once: true });
-  let kubeconfig: string | undefined;
+  let isReady = false;
   for await (const line of createInterface({ input: child.stdout })) {
-    kubeconfig = /export KUBECONFIG=(.+)/.exec(line)?.[1];
-    if (kubeconfig !== undefined) break;
+    isReady = line.includes('is Ready');
+    if (isReady) break;
   }
   signal.removeEventListener('abort', giveUp);
-  if (kubeconfig === undefined) {
+  if (!isReady) {
     await dispose();
     throw new Error('wasmlet up ended before its node was Ready');
   }
   child.stdout.resume();
-  return { kubeconfig, root, [Symbol.asyncDispose]: dispose };
+  return { kubeconfig: join(root, 'api/kubeconfig'), root, [Symbol.asyncDispose]: dispose };
 }
 
 /** Runs one command of wasmlet to its end. */
 async function wasmlet(...args: readonly string[]): Promise<void> {
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const [code] = (await once(child, 'exit')) as [number | null];
-  if (code !== 0) throw new Error(`wasmlet ${args.join(' ')} failed`);
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit') as Promise<[number | null]>]);
+  if (code !== 0) throw new Error(`wasmlet ${args.join(' ')} failed: ${said.trim()}`);
 }
 
 async function main(signal: AbortSignal): Promise<void> {
@@ -94,7 +96,7 @@ async function main(signal: AbortSignal): Promise<void> {
   console.log(`
 Up until Ctrl-C. In another terminal, with kubectl if you have it:
 
-  export KUBECONFIG=${up.kubeconfig}
+  export KUBECONFIG=${shellWord(up.kubeconfig)}
   kubectl get pods -o wide
   kubectl describe pod hello
   kubectl delete pod hello

@@ -10,6 +10,7 @@ import { nodes } from '../resources/cluster.ts';
 import { pods } from '../resources/pods/pods.ts';
 import { badRequest, conflict, StatusError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
+import { isRefusal, logRefusal } from './node-refusal.ts';
 import type { RequestInfo } from './request-info.ts';
 
 /** Where a request goes on. */
@@ -18,6 +19,8 @@ export interface Target {
   readonly host: string;
   readonly port: number;
   readonly path: string;
+  /** Of the pod whose log is asked for: a refusal of its node is told as the API server tells it. */
+  readonly logOf?: string;
 }
 
 const CONNECT_MS = 30_000;
@@ -91,7 +94,8 @@ export function podTarget(registry: Registry, info: RequestInfo, query: URLSearc
   if (node === undefined || node === '') throw notAssigned(name);
   const passed =
     subresource === 'log' ? without(query, 'container') : subresource === 'portforward' ? query : streamQuery(query);
-  return nodeTarget(registry, node, withQuery(`/${path}`, passed));
+  const target = nodeTarget(registry, node, withQuery(`/${path}`, passed));
+  return subresource === 'log' ? { ...target, logOf: name } : target;
 }
 
 const notAssigned = (name: string): StatusError => conflict(pods, name, `pod ${name} does not have a host assigned`);
@@ -172,6 +176,7 @@ export class NodeProxy {
       clearTimeout(connecting);
     }
     onward.on('error', () => response.destroy());
+    if (target.logOf !== undefined && isRefusal(answer.statusCode ?? 502)) throw await logRefusal(answer, target.logOf);
     const headers = Object.fromEntries(Object.entries(answer.headers).filter(([name]) => !HOP_BY_HOP.includes(name)));
     response.writeHead(answer.statusCode ?? 502, headers as Record<string, string>);
     response.flushHeaders();
