@@ -18,6 +18,9 @@ export interface PoolOptions {
   readonly logger: Logger;
 }
 
+/** Starting a process holds this one up for milliseconds: what those wait for who start containers comes first. */
+const REFILL_DELAY_MS = 20;
+
 /** What a host is wanted for. */
 export interface HostClaim {
   /** Path of the network namespace that it is to run in; undefined: the node's. */
@@ -43,6 +46,7 @@ export class HostPool implements Disposable {
   /** By the network namespace that they wait in. */
   readonly #inside = new Map<string, ChildHost>();
   #closed = false;
+  #refill: NodeJS.Timeout | undefined;
   #confinement: Confinement;
   #failure: string | undefined;
 
@@ -108,8 +112,15 @@ export class HostPool implements Disposable {
     return whyNodeUsers(container, isMounted ? this.#options.possible : this.#confinement);
   }
 
-  /** Starts hosts until enough are waiting. */
+  /** Has enough hosts waiting, shortly. */
   refill(): void {
+    this.#refill ??= setTimeout(() => {
+      this.#refill = undefined;
+      this.#fill();
+    }, REFILL_DELAY_MS);
+  }
+
+  #fill(): void {
     try {
       while (this.#startsAhead && this.#waiting.size < this.#options.size) this.#add(this.#spawn());
     } catch (error) {
@@ -181,6 +192,7 @@ export class HostPool implements Disposable {
 
   [Symbol.dispose](): void {
     this.#closed = true;
+    clearTimeout(this.#refill);
     this.#endWaiting();
   }
 
