@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import { messageOf } from '../../base/errors.ts';
 import type { OutputSink } from '../../wasi/wasi.ts';
 import { tell } from './channel.ts';
@@ -41,7 +40,10 @@ const outputTo = (stream: 'stdout' | 'stderr'): OutputSink => ({
   },
 });
 
+/** 128 + SIGPIPE */
+const BROKEN_PIPE_EXIT_CODE = 141;
+
 /** Without its supervisor a command has nobody who waits for it: it ends as one does whose pipe is broken. */
 function report(message: HostReport): void {
-  if (!tell(message)) process.exit(128 + constants.signals.SIGPIPE);
+  if (!tell(message)) process.exit(BROKEN_PIPE_EXIT_CODE);
 }

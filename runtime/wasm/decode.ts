@@ -1,16 +1,7 @@
 import { ByteReader } from './bytes.ts';
 import { readFunctionBody } from './decode/code.ts';
-import {
-  readExport,
-  readExternalKind,
-  readFunction,
-  readGlobal,
-  readGlobalType,
-  readMemory,
-  readTable,
-  readTableType,
-  readTag,
-} from './decode/definitions.ts';
+import { readExport, readFunction, readGlobal, readMemory, readTable, readTag } from './decode/definitions.ts';
+import { readExternalKind, readGlobalType, readTableType } from './decode/external-types.ts';
 import { readDataSegment, readElementSegment } from './decode/segments.ts';
 import { readTypes } from './decode/types.ts';
 import { readVector } from './decode/vector.ts';

@@ -1,5 +1,11 @@
 import { ByteReader } from './bytes.ts';
-import { readExternalKind, readGlobalType, readMemoryType, readTableType, readTagType } from './decode/definitions.ts';
+import {
+  readExternalKind,
+  readGlobalType,
+  readMemoryType,
+  readTableType,
+  readTagType,
+} from './decode/external-types.ts';
 import { SECTION, splitSections } from './sections.ts';
 import type { MemoryType } from './types.ts';
 
