@@ -237,7 +237,7 @@ describe('lists and watches', () => {
       .flatMap(({ body }) => body['items'] as KubeObject[])
       .map(({ metadata }) => metadata?.name);
     expect(found).toEqual(names);
-    expect(second.body.metadata).toEqual({ resourceVersion });
+    expect(second.body.metadata).toMatchObject({ resourceVersion });
   });
 
   test('a watch tells all changes after its version, and objects that come to be selected or no longer are', async () => {

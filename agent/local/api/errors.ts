@@ -14,20 +14,29 @@ export class StatusError extends Error {
   readonly code: number;
   readonly reason: string;
   readonly details: Readonly<Record<string, unknown>> | undefined;
+  /** By which a list that is refused can go on after all. */
+  readonly continue: string | undefined;
 
-  constructor(code: number, reason: string, message: string, details?: Readonly<Record<string, unknown>>) {
+  constructor(
+    code: number,
+    reason: string,
+    message: string,
+    details?: Readonly<Record<string, unknown>>,
+    goOn?: string,
+  ) {
     super(message);
     this.name = 'StatusError';
     this.code = code;
     this.reason = reason;
     this.details = details;
+    this.continue = goOn;
   }
 
   toStatus(): Record<string, unknown> {
     return {
       kind: 'Status',
       apiVersion: 'v1',
-      metadata: {},
+      metadata: this.continue === undefined ? {} : { continue: this.continue },
       status: 'Failure',
       message: this.message,
       reason: this.reason,
@@ -83,8 +92,12 @@ export const badRequest = (message: string): StatusError => new StatusError(400,
 
 export const unauthorized = (): StatusError => new StatusError(401, 'Unauthorized', 'Unauthorized');
 
-/** 410 for a list or watch whose resourceVersion the log does not reach any more. */
-export const expired = (message: string): StatusError => new StatusError(410, 'Expired', message);
+/**
+ * 410 for a list or watch whose resourceVersion the log does not reach any more.
+ * @param goOn a token by which the list goes on in the state of now
+ */
+export const expired = (message: string, goOn?: string): StatusError =>
+  new StatusError(410, 'Expired', message, undefined, goOn);
 
 export const methodNotSupported = (resource: ResourceName, verb: string): StatusError =>
   new StatusError(

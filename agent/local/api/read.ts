@@ -1,34 +1,18 @@
-import { z } from 'zod';
 import { apiVersionOf, type Resource } from '../resources/resource.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ApiObject } from '../storage/object.ts';
+import { rangeAfter, rangeOf, rangeOfOne, type Range } from '../storage/range.ts';
 import { CompactedError } from '../storage/store.ts';
 import type { Call } from './call.ts';
+import { encodeContinue, type Continue } from './continue.ts';
 import { badRequest, expired, StatusError } from './errors.ts';
 import { sendJson, type Exchange } from './exchange.ts';
+import { listOptions } from './list-options.ts';
 import type { RequestInfo } from './request-info.ts';
-import { both, fieldSelector, labelSelector, type Predicate } from './selectors.ts';
+import { both, exactFields, fieldSelector, labelSelector, type Predicate } from './selectors.ts';
 import { answerForm, partialOf, tableOf } from './table-format.ts';
 
 /** get and list. */
-
-/** Where a list goes on: after which object, in the state of which revision. */
-const continueSchema = z.object({
-  v: z.literal(1),
-  rv: z.number().int().nonnegative(),
-  after: z.tuple([z.string(), z.string()]),
-});
-type Continue = z.infer<typeof continueSchema>;
-
-const encodeContinue = (token: Continue): string => Buffer.from(JSON.stringify(token)).toString('base64url');
-
-function decodeContinue(text: string): Continue {
-  try {
-    return continueSchema.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
-  } catch {
-    throw badRequest('continue key is not valid: it does not come from this server');
-  }
-}
 
 /** What a request selects: labels, fields, and its name where it has one. */
 export function selectorOf(
@@ -87,50 +71,63 @@ function withoutType({ kind: _kind, apiVersion: _apiVersion, ...rest }: ApiObjec
   return rest;
 }
 
-/** The objects under a path in the state asked for, by pages. @throws StatusError Expired, BadRequest */
+/** The objects under a path in the state asked for, by pages. @throws StatusError Expired, BadRequest, Invalid */
 export function pageOf(registry: Registry, resource: Resource, info: RequestInfo, query: URLSearchParams): Page {
+  const { store } = registry;
+  const { limit, from, exact, notOlderThan } = listOptions(query, info.namespace, resource.namespaced);
   const selected = selectorOf(resource, info, query);
-  const token = query.get('continue');
-  const from = token ? decodeContinue(token) : undefined;
-  const limit = Number(query.get('limit') ?? 0);
-  const exact = query.get('resourceVersionMatch') === 'Exact' ? revisionOf(query) : undefined;
-  const listed = stateAt(registry, resource, info, from?.rv ?? exact);
-  const rest = from ? listed.objects.filter((object) => isAfter(object, from.after)) : listed.objects;
-  const shown = rest.map((object) => resource.fromStorage?.(object) ?? object);
-  const found = shown.filter((object, index) => selected(rest[index] ?? object));
-  const metadata: Record<string, unknown> = { resourceVersion: String(listed.revision) };
-  if (!(limit > 0) || found.length <= limit) return { objects: found, metadata };
-  const objects = found.slice(0, limit);
-  metadata['continue'] = encodeContinue({ v: 1, rv: listed.revision, after: positionOf(objects.at(-1)) });
-  // With a selector nobody knows how many are left, and Kubernetes does not say.
-  if (!query.get('labelSelector') && !query.get('fieldSelector')) metadata['remainingItemCount'] = found.length - limit;
-  return { objects, metadata };
-}
-
-const positionOf = (object: ApiObject | undefined): [string, string] => [
-  object?.metadata.namespace ?? '',
-  object?.metadata.name ?? '',
-];
-
-function stateAt(registry: Registry, resource: Resource, info: RequestInfo, revision: number | undefined) {
-  const namespace = info.namespace === '' ? undefined : info.namespace;
-  if (revision !== undefined && revision > registry.store.revision) throw tooLarge(revision, registry.store.revision);
+  const asked = Math.max(exact ?? 0, notOlderThan);
+  if (asked > store.revision) throw tooLarge(asked, store.revision);
+  const whole = rangeOfRequest(resource, info, query);
+  const range = from ? rangeAfter(whole, from.after) : whole;
   try {
-    return registry.store.list(resource.storage, { namespace, revision });
+    const { objects, revision, hasMore } = store.list(resource.storage, { range, revision: exact, limit, selected });
+    const shown = objects.map((object) => resource.fromStorage?.(object) ?? object);
+    const metadata: Record<string, unknown> = { resourceVersion: String(revision) };
+    const last = objects.at(-1);
+    if (!hasMore || !last) return { objects: shown, metadata };
+    const after = { namespace: last.metadata.namespace ?? '', name: last.metadata.name ?? '' };
+    // With a selector nobody knows how many are left, and Kubernetes does not say.
+    const left = hasSelector(query)
+      ? undefined
+      : (from?.left ?? store.count(resource.storage, range, revision)) - objects.length;
+    metadata['continue'] = encodeContinue({ revision, after, left }, info.namespace);
+    if (left !== undefined) metadata['remainingItemCount'] = left;
+    return { objects: shown, metadata };
   } catch (error) {
-    if (!(error instanceof CompactedError)) throw error;
-    throw expired(
-      'The provided continue parameter is too old to display a consistent list result. You can start a new list without ' +
-        'the continue parameter.',
-    );
+    throw error instanceof CompactedError ? tooOld(from, info.namespace) : error;
   }
 }
 
-function isAfter(
-  { metadata: { namespace = '', name = '' } }: ApiObject,
-  [lastNamespace, lastName]: readonly [string, string],
-): boolean {
-  return namespace === lastNamespace ? name > lastName : namespace > lastNamespace;
+const hasSelector = (query: URLSearchParams): boolean =>
+  ['labelSelector', 'fieldSelector'].some((key) => (query.get(key) ?? '') !== '');
+
+/** The part of a resource's objects that a request is about: one object where it can only be that one. */
+export function rangeOfRequest(
+  { namespaced }: Pick<Resource, 'namespaced'>,
+  { namespace, name }: Pick<RequestInfo, 'namespace' | 'name'>,
+  query: URLSearchParams,
+): Range {
+  const exact = exactFields(query.get('fieldSelector') ?? '');
+  const place = {
+    namespace: namespace === '' ? (exact.get('metadata.namespace') ?? '') : namespace,
+    name: name === '' ? (exact.get('metadata.name') ?? '') : name,
+  };
+  const isAnyNamespace = namespaced && place.namespace === '';
+  if (place.name !== '' && !isAnyNamespace) return rangeOfOne(place);
+  return rangeOf(isAnyNamespace ? undefined : place.namespace);
+}
+
+/** A client that pages can go on where it was, in another state (apiserver pkg/storage/etcd3/errors.go). */
+function tooOld(from: Continue | undefined, scope: string): StatusError {
+  if (!from) return expired('The resourceVersion for the provided list is too old.');
+  return expired(
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without ' +
+      'the continue parameter, or use the continue token in this response to retrieve the remainder of the results. ' +
+      'Continuing with the provided token results in an inconsistent list - objects that were created, modified, or ' +
+      'deleted between the time the first chunk was returned and now may show up in the list.',
+    encodeContinue({ revision: undefined, after: from.after }, scope),
+  );
 }
 
 /** The resourceVersion of a request; 0 stands for any. @throws StatusError BadRequest */
@@ -143,7 +140,7 @@ export function revisionOf(query: URLSearchParams): number {
 
 /** For a version of the future: of another server, or of this one before its folder was replaced. */
 export const tooLarge = (asked: number, current: number): StatusError =>
-  new StatusError(504, 'Timeout', `Too large resource version: ${asked}, current: ${current}`, {
+  new StatusError(504, 'Timeout', `Timeout: Too large resource version: ${asked}, current: ${current}`, {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
     retryAfterSeconds: 1,
   });

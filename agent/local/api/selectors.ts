@@ -77,18 +77,36 @@ const METADATA: SelectableFields = {
  */
 export function fieldSelector(text: string, fields: SelectableFields): Predicate {
   const known = { ...METADATA, ...fields };
-  const tests = text
-    .split(',')
-    .filter((part) => part !== '')
-    .map((part): Predicate => {
-      const parsed = /^([^=!]+)(==|=|!=)(.*)$/.exec(part);
-      if (!parsed) throw badRequest(`invalid selector: '${text}'; can't understand '${part}'`);
-      const [, name = '', operator, value] = parsed;
-      const read = Object.hasOwn(known, name) ? known[name] : undefined;
-      if (!read) throw unknownField(name, fields);
-      return operator === '!=' ? (object) => read(object) !== value : (object) => read(object) === value;
-    });
+  const tests = fieldTerms(text).map(({ name, isEqual, value }): Predicate => {
+    const read = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (!read) throw unknownField(name, fields);
+    return (object) => (read(object) === value) === isEqual;
+  });
   return tests.length === 0 ? EVERYTHING : (object) => tests.every((matches) => matches(object));
+}
+
+/** Fields for which a selector leaves one value. @throws StatusError BadRequest */
+export const exactFields = (text: string): ReadonlyMap<string, string> =>
+  new Map(
+    fieldTerms(text)
+      .filter(({ isEqual }) => isEqual)
+      .map(({ name, value }) => [name, value]),
+  );
+
+interface FieldTerm {
+  readonly name: string;
+  readonly isEqual: boolean;
+  readonly value: string;
+}
+
+function fieldTerms(text: string): FieldTerm[] {
+  const parts = text.split(',').filter((part) => part !== '');
+  return parts.map((part) => {
+    const parsed = /^([^=!]+)(==|=|!=)(.*)$/.exec(part);
+    if (!parsed) throw badRequest(`invalid selector: '${text}'; can't understand '${part}'`);
+    const [, name = '', operator, value = ''] = parsed;
+    return { name, isEqual: operator !== '!=', value };
+  });
 }
 
 /** Kinds with fields of their own say it in other words than those that have none. */

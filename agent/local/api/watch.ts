@@ -5,7 +5,7 @@ import { CompactedError } from '../storage/store.ts';
 import type { Call } from './call.ts';
 import { expired, StatusError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
-import { revisionOf, selectorOf, tooLarge } from './read.ts';
+import { rangeOfRequest, revisionOf, selectorOf, tooLarge } from './read.ts';
 import type { Predicate } from './selectors.ts';
 import { answerForm, partialOf, tableOf, type AnswerForm } from './table-format.ts';
 
@@ -24,8 +24,10 @@ const INITIAL_END = 'k8s.io/initial-events-end';
  * @throws StatusError Expired when the log does not reach back so far, before anything is sent
  */
 export function watch({ registry, resource, info, exchange, signal }: Call): void {
-  const stream = new WatchStream(resource, exchange, selectorOf(resource, info, exchange.query), info.namespace);
   const { query } = exchange;
+  const selected = selectorOf(resource, info, query);
+  const range = rangeOfRequest(resource, info, query);
+  const stream = new WatchStream(resource, exchange, selected, info.namespace);
   const revision = revisionOf(query);
   const current = registry.store.revision;
   if (revision > current) throw tooLarge(revision, current);
@@ -34,9 +36,11 @@ export function watch({ registry, resource, info, exchange, signal }: Call): voi
   const initial = revision === 0 || sendsInitial;
   const missed = initial ? [] : changesSince(registry, resource, revision);
   stream.begin();
-  if (initial) for (const object of registry.store.list(resource.storage).objects) stream.initial(object);
-  if (sendsInitial) stream.bookmark(current, { [INITIAL_END]: 'true' });
-  for (const change of missed) stream.change(change);
+  stream.together(() => {
+    if (initial) stream.initial(registry.store.list(resource.storage, { range, selected }).objects);
+    if (sendsInitial) stream.bookmark(current, { [INITIAL_END]: 'true' });
+    for (const change of missed) stream.change(change);
+  });
   const unsubscribe = registry.store.subscribe((change) => stream.change(change));
   stream.endWith(signal, unsubscribe, () => registry.store.revision);
 }
@@ -96,8 +100,17 @@ class WatchStream {
     return (this.#namespace === '' || object.metadata.namespace === this.#namespace) && this.#selected(object);
   }
 
-  initial(object: ApiObject): void {
-    if (this.#isOurs(object)) this.#send('ADDED', object);
+  /** Sends what is written meanwhile in few pieces: thousands of objects would be as many records of TLS. */
+  together(write: () => void): void {
+    const { response } = this.#exchange;
+    response.cork();
+    write();
+    response.uncork();
+  }
+
+  /** @param objects that this watch sees */
+  initial(objects: readonly ApiObject[]): void {
+    for (const object of objects) this.#send('ADDED', object);
   }
 
   /** A change as this watch sees it: an object that comes to be selected is added, one that no longer is, deleted. */

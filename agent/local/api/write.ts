@@ -173,7 +173,7 @@ export async function remove({ registry, resource, info, exchange }: Call): Prom
 
 export async function removeCollection({ registry, resource, info, exchange }: Call): Promise<void> {
   const options = await deleteOptions(exchange);
-  const { objects, metadata } = pageOf(registry, resource, info, withoutLimit(exchange.query));
+  const { objects, metadata } = pageOf(registry, resource, info, exchange.query);
   const items: ApiObject[] = [];
   for (let first = 0; first < objects.length; first += PAGE) {
     registry.store.batch(() => {
@@ -186,11 +186,4 @@ export async function removeCollection({ registry, resource, info, exchange }: C
     await new Promise(setImmediate);
   }
   sendJson(exchange, 200, { kind: `${resource.kind}List`, apiVersion: apiVersionOf(resource), metadata, items });
-}
-
-function withoutLimit(query: URLSearchParams): URLSearchParams {
-  const copy = new URLSearchParams(query);
-  copy.delete('limit');
-  copy.delete('continue');
-  return copy;
 }

@@ -3,8 +3,10 @@ import type { Logger } from '../../../base/log.ts';
 import type { Registry } from '../registry/registry.ts';
 import { namespaces, serviceAccounts } from '../resources/cluster.ts';
 import { configMaps } from '../resources/data.ts';
+import { coreEvents } from '../resources/events.ts';
 import { RESOURCES } from '../resources/table.ts';
 import type { ApiObject, Change } from '../storage/object.ts';
+import { rangeOf } from '../storage/range.ts';
 
 /** The configMap in each namespace by which pods know the API server. */
 const ROOT_CA = 'kube-root-ca.crt';
@@ -27,6 +29,8 @@ export class NamespaceController implements Disposable {
   readonly #logger: Logger;
   readonly #unsubscribe: () => void;
   readonly #pending = new Set<string>();
+  /** UIDs of namespaces that end, in which all was told to. */
+  readonly #emptied = new Set<string>();
   #planned: NodeJS.Immediate | undefined;
 
   /** @param authority certificate, PEM */
@@ -41,8 +45,10 @@ export class NamespaceController implements Disposable {
   #hear({ key, type, object }: Change): void {
     const isMissed = type === 'DELETED' && isOwn(key.resource, key.name);
     const ends = type === 'DELETED' || object.metadata.deletionTimestamp !== undefined;
-    if (key.resource === namespaces.storage) this.#look(key.name);
-    else if (isMissed || (ends && key.namespace !== '')) this.#look(key.namespace);
+    if (key.resource === namespaces.storage) {
+      this.#look(key.name);
+      if (type === 'DELETED') this.#emptied.delete(object.metadata.uid ?? '');
+    } else if (isMissed || (ends && key.namespace !== '')) this.#look(key.namespace);
   }
 
   #look(name: string): void {
@@ -62,6 +68,7 @@ export class NamespaceController implements Disposable {
       if (namespace.metadata.deletionTimestamp) this.#registry.store.batch(() => this.#empty(namespace));
       else this.#furnish(name);
     } catch (error) {
+      this.#emptied.delete(namespace.metadata.uid ?? '');
       this.#logger.error('a namespace could not be seen to', { namespace: name, error: messageOf(error) });
     }
   }
@@ -80,10 +87,13 @@ export class NamespaceController implements Disposable {
     } else this.#registry.update(place, 'free', (object) => ({ ...object, data }));
   }
 
-  #empty({ metadata: { name: namespace = '' } }: ApiObject): void {
+  #empty({ metadata: { name: namespace = '', uid = '' } }: ApiObject): void {
+    // What was told to end comes here by itself, object by object: looking at all that is left each time would never end.
+    if (this.#emptied.has(uid) && this.#awaits(namespace)) return;
+    this.#emptied.add(uid);
     let left = 0;
     for (const resource of CONTENT) {
-      for (const { metadata } of this.#registry.store.list(resource.storage, { namespace }).objects) {
+      for (const { metadata } of this.#registry.store.list(resource.storage, { range: rangeOf(namespace) }).objects) {
         const place = { resource, namespace, name: metadata.name ?? '' };
         // What has begun to end is waited for; its end brings us here again.
         if (metadata.deletionTimestamp) left += 1;
@@ -96,6 +106,13 @@ export class NamespaceController implements Disposable {
       const { finalizers: _finalizers, ...spec } = (object['spec'] ?? {}) as { finalizers?: unknown };
       return { ...object, spec };
     });
+  }
+
+  /** Whether something is left beside events, the one kind that still comes into a namespace that ends. */
+  #awaits(namespace: string): boolean {
+    const { store } = this.#registry;
+    const kinds = CONTENT.filter(({ storage }) => storage !== coreEvents.storage);
+    return kinds.some(({ storage }) => store.list(storage, { range: rangeOf(namespace), limit: 1 }).objects.length > 0);
   }
 
   [Symbol.dispose](): void {

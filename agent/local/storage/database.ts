@@ -23,6 +23,12 @@ const TABLES = `
 `;
 
 /**
+ * What became of one object, by which states of before are read in the order of names. An index changes no table, so a
+ * database of an earlier release is given it, and that release can still use it.
+ */
+const INDEXES = 'CREATE INDEX IF NOT EXISTS log_of_object ON log (resource, namespace, name, revision)';
+
+/**
  * Opens the database of a local API server, or makes it. What is committed is on the disk (synchronous=FULL, a write-ahead
  * log): kill -9 and a power cut lose nothing that was acknowledged.
  * @throws WasmletError InvalidRecord when it is damaged or newer than this release
@@ -36,6 +42,7 @@ export function openDatabase(file: string): DatabaseSync {
       throw new Error(`it is of version ${version}, and this release reads up to ${SCHEMA_VERSION}`);
     }
     if (version === 0) database.exec(`BEGIN; ${TABLES} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
+    database.exec(INDEXES);
     return database;
   } catch (cause) {
     database.close();

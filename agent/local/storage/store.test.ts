@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ApiObject, Change } from './object.ts';
+import { rangeOf } from './range.ts';
 import { CompactedError, Store } from './store.ts';
 
 let folder: string;
@@ -55,7 +56,7 @@ describe('the store', () => {
     for (const name of ['b', 'a', 'a-b']) store.put(key(name, 'n2'), object(name, '', 'n2'));
     store.put(key('z', 'n1'), object('z', '', 'n1'));
     expect(names(store.list('configmaps').objects)).toEqual(['n1/z', 'n2/a', 'n2/a-b', 'n2/b']);
-    expect(names(store.list('configmaps', { namespace: 'n1' }).objects)).toEqual(['n1/z']);
+    expect(names(store.list('configmaps', { range: rangeOf('n1') }).objects)).toEqual(['n1/z']);
   });
 
   test('lists the state of an earlier revision', () => {

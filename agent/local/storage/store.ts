@@ -1,6 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { openDatabase } from './database.ts';
 import type { ApiObject, Change, ObjectKey } from './object.ts';
+import { rangeOf, type Range } from './range.ts';
+import { parse, SnapshotReader, type Objects, type ReadOptions } from './snapshot.ts';
 
 /** The log no longer reaches back to the revision that was asked for. */
 export class CompactedError extends Error {
@@ -14,16 +16,13 @@ export class CompactedError extends Error {
   }
 }
 
-export interface ListOptions {
-  /** Objects of one namespace; undefined: of all. */
-  readonly namespace?: string | undefined;
-  /** The state as it was at this revision; default: now. */
-  readonly revision?: number | undefined;
+export interface ListOptions extends ReadOptions {
+  /** Default: all objects of the resource. */
+  readonly range?: Range;
 }
 
-export interface Listed {
-  /** In the order of namespace and name. */
-  readonly objects: ApiObject[];
+export interface Listed extends Objects {
+  /** Of the state that was read. */
   readonly revision: number;
 }
 
@@ -52,7 +51,8 @@ interface Row {
 export class Store implements Disposable {
   readonly #database: DatabaseSync;
   readonly #subscribers = new Set<Subscriber>();
-  readonly #statements: Record<'get' | 'put' | 'remove' | 'append' | 'bump' | 'list' | 'listIn' | 'log', StatementSync>;
+  readonly #statements: Record<'get' | 'put' | 'remove' | 'append' | 'bump' | 'log', StatementSync>;
+  readonly #snapshots: SnapshotReader;
   /** Changes of the transaction under way. */
   readonly #untold: Change[] = [];
   #revision: number;
@@ -69,10 +69,9 @@ export class Store implements Disposable {
       remove: database.prepare(`DELETE FROM objects WHERE ${key}`),
       append: database.prepare('INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
       bump: database.prepare("UPDATE meta SET value = ? WHERE key = 'revision'"),
-      list: database.prepare('SELECT body FROM objects WHERE resource = ? ORDER BY namespace, name'),
-      listIn: database.prepare('SELECT body FROM objects WHERE resource = ? AND namespace = ? ORDER BY name'),
       log: database.prepare('SELECT * FROM log WHERE resource = ? AND revision > ? ORDER BY revision'),
     };
+    this.#snapshots = new SnapshotReader(database);
     this.#revision = this.#meta('revision');
     this.#compacted = this.#meta('compacted');
   }
@@ -148,32 +147,34 @@ export class Store implements Disposable {
   }
 
   /**
-   * All objects of a resource, now or at a revision of before.
+   * Objects of a resource, now or at a revision of before.
    * @throws CompactedError
    */
-  list(resource: string, { namespace, revision = this.#revision }: ListOptions = {}): Listed {
-    const rows =
-      namespace === undefined ? this.#statements.list.all(resource) : this.#statements.listIn.all(resource, namespace);
-    const objects = rows.map(({ body }) => parse(String(body)));
-    if (revision >= this.#revision) return { objects, revision: this.#revision };
-    return { objects: this.#undo(objects, resource, namespace, revision), revision };
+  list(resource: string, { range = rangeOf(undefined), revision, ...options }: ListOptions = {}): Listed {
+    const before = this.#before(revision);
+    const read = this.#snapshots.read(resource, range, { ...options, revision: before });
+    return { ...read, revision: before ?? this.#revision };
   }
 
-  /** The state at a revision: what is there now, with every later change taken back. */
-  #undo(now: ApiObject[], resource: string, namespace: string | undefined, revision: number): ApiObject[] {
-    const nameOf = (object: ApiObject) => `${object.metadata.namespace ?? ''}/${object.metadata.name ?? ''}`;
-    const state = new Map(now.map((object) => [nameOf(object), object]));
-    for (const { object, previous, key } of this.since(resource, revision).reverse()) {
-      if (namespace !== undefined && key.namespace !== namespace) continue;
-      if (previous) state.set(nameOf(object), previous);
-      else state.delete(nameOf(object));
-    }
-    return [...state.entries()].sort(([a], [b]) => compareKeys(a, b)).map(([, object]) => object);
+  /** How many objects of a resource a range holds. @throws CompactedError */
+  count(resource: string, range: Range, revision?: number): number {
+    return this.#snapshots.count(resource, range, this.#before(revision));
+  }
+
+  /** The revision, when it is none of now. @throws CompactedError */
+  #before(revision: number | undefined): number | undefined {
+    if (revision === undefined || revision >= this.#revision) return undefined;
+    this.#checkLog(revision);
+    return revision;
+  }
+
+  #checkLog(revision: number): void {
+    if (revision < this.#compacted) throw new CompactedError(revision, this.#compacted);
   }
 
   /** The changes of a resource after a revision. @throws CompactedError */
   since(resource: string, revision: number): Change[] {
-    if (revision < this.#compacted) throw new CompactedError(revision, this.#compacted);
+    this.#checkLog(revision);
     return (this.#statements.log.all(resource, revision) as unknown as Row[]).map(changeOf);
   }
 
@@ -188,7 +189,10 @@ export class Store implements Disposable {
    * @param keepMs of the log that stays
    */
   compact(keepMs = KEEP_MS): void {
-    const written = this.#database.prepare('SELECT max(revision) AS last FROM log WHERE written < ?');
+    // From the newest on, so that it reads the minutes that stay, and not all that goes.
+    const written = this.#database.prepare(
+      'SELECT revision AS last FROM log WHERE written < ? ORDER BY revision DESC LIMIT 1',
+    );
     const old = Number(written.get(Date.now() - keepMs)?.['last'] ?? 0);
     const upTo = Math.max(old, this.#revision - KEEP_REVISIONS);
     if (upTo <= this.#compacted) return;
@@ -203,16 +207,6 @@ export class Store implements Disposable {
     this.#subscribers.clear();
     this.#database.close();
   }
-}
-
-const parse = (body: string): ApiObject => JSON.parse(body) as ApiObject;
-
-/** As SQLite orders by namespace, then name. */
-function compareKeys(a: string, b: string): number {
-  const [aNamespace = '', aName = ''] = a.split('/');
-  const [bNamespace = '', bName = ''] = b.split('/');
-  if (aNamespace !== bNamespace) return aNamespace < bNamespace ? -1 : 1;
-  return aName < bName ? -1 : Number(aName > bName);
 }
 
 const changeOf = ({ revision, resource, namespace, name, type, body, previous }: Row): Change => ({
