@@ -112,11 +112,20 @@ describe('the published bundle', () => {
     writeFileSync(launcher, text.replace('process.versions.node', '"20.1.0"'));
     const { status, stderr } = version();
     expect([status, stderr]).toEqual([1, expect.stringContaining('needs Node 26 or later') as string]);
-    const folder = join(output, 'node_modules', 'node', 'bin');
+    const folder = join(output, 'node_modules', `node-linux-${process.arch}`, 'bin');
     mkdirSync(folder, { recursive: true });
-    symlinkSync(process.execPath, join(folder, 'node'));
+    const node = join(folder, 'node');
+    symlinkSync(process.execPath, node);
     expect(version().stdout).toContain(VERSION);
     expect(spawnSync(process.execPath, [launcher, 'nonsense'], { cwd: output }).status).toBe(2);
+    // As the loader ends a Node whose library is not there.
+    rmSync(node);
+    writeFileSync(node, '#!/bin/sh\necho no library >&2\nexit 127\n', { mode: 0o755 });
+    const lacking = version();
+    expect([lacking.status, lacking.stderr]).toEqual([127, expect.stringContaining('install libatomic1') as string]);
+    // A program that itself ends so has nothing to do with it.
+    writeFileSync(node, '#!/bin/sh\ntest "$1" = --version || exit 127\n');
+    expect(version()).toMatchObject({ status: 127, stderr: '' });
   });
 
   test('keeps the host small: no logging, no validation, no Kubernetes in it', () => {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -9,13 +9,26 @@ import { join } from 'node:path';
  * and that does not so much as parse the program. So this file is for any Node there is.
  */
 
-/** As package.json's engines. */
+/** What the program needs; package.json's engines say what this file does. */
 const NEEDED = 26;
+/** What a shell, and the loader of programs, end with when a program cannot be started. */
+const NOT_STARTED = 127;
+/** Of package.json's optionalDependencies, the one for this machine. */
+const NODE_PACKAGE = `node-linux-${process.arch}`;
 
-/** The package `node`, beside this one's own files, or above them where npm has put it there. */
+/** The Node of the package, beside this one's own files, or above them where npm has put it there. */
 function ownNode(): string | undefined {
   const folders = [join(__dirname, '..', 'node_modules'), join(__dirname, '..', '..')];
-  return folders.map((folder) => join(folder, 'node', 'bin', 'node')).find((path) => existsSync(path));
+  return folders.map((folder) => join(folder, NODE_PACKAGE, 'bin', 'node')).find((path) => existsSync(path));
+}
+
+/** What helps where the loader has said which library is missing: a program's own 127 looks the same. */
+function tellOfLibraries(node: string): void {
+  if (spawnSync(node, ['--version']).status === 0) return;
+  process.stderr.write(
+    `wasmlet: the Node ${NEEDED} that comes with wasmlet lacks a library of the system. libatomic, which small systems ` +
+      `leave out: apt-get install libatomic1 (Debian, Ubuntu), dnf install libatomic (Fedora, RHEL)\n`,
+  );
 }
 
 /** Runs the program in a process of its own, which gets the signals meant for this one; ends as it does. */
@@ -32,6 +45,7 @@ function runOn(node: string, program: string): void {
     process.exit(1);
   });
   child.on('exit', (code, signal) => {
+    if (code === NOT_STARTED) tellOfLibraries(node);
     if (signal === null) process.exit(code ?? 1);
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
@@ -45,8 +59,8 @@ if (Number(process.versions.node.split('.')[0]) >= NEEDED) {
   const node = ownNode();
   if (node === undefined) {
     process.stderr.write(
-      `wasmlet: needs Node ${NEEDED} or later, this is ${process.version}, and the package node that comes with wasmlet is ` +
-        `not installed: npm install -g --allow-scripts=node wasmlet\n`,
+      `wasmlet: needs Node ${NEEDED} or later, this is ${process.version}, and the package ${NODE_PACKAGE} that comes ` +
+        `with wasmlet is not installed: install wasmlet again, without --omit=optional\n`,
     );
     process.exitCode = 1;
   } else {
