@@ -3,9 +3,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { identityOf, isAlive } from '../base/process.ts';
+import { writeExit } from './host/exit-record.ts';
+import { timeNow } from './host/timestamp.ts';
 import type { ContainerConfig, PodSandboxConfig } from './service.ts';
 import { testCgroups } from './test-cgroups.ts';
 import { counts, exits, floods, grows, prints, SLEEPS, SPINS, TRAPS } from './test-guests.ts';
+import { pathsBelow } from './test-folder.ts';
 import { TestRuntime, until } from './test-runtime.ts';
 
 /** The class `wasm-shared`: containers of one namespace in one host process. */
@@ -364,6 +367,18 @@ describe('deaths', () => {
     await own.service.stopContainer(id, 0);
     expect(await own.exited(id)).toMatchObject({ exitCode: 137 });
     await until(() => !isAlive(host), 30_000);
+  });
+
+  test('a host that has noted an end which never was does not outlive its containers', TIMEOUT, async () => {
+    await using own = await TestRuntime.start();
+    const id = await run(SPINS, {}, own);
+    const host = identityOf(own.hostPid(id));
+    const state = pathsBelow(own.root).find((path) => path.endsWith(join(id, 'state'))) ?? '';
+    writeExit(join(own.root, state), { exitCode: 0, reason: 'Completed', message: '', finishedAt: timeNow() });
+    await own.killSupervisor();
+    await own.answers();
+    expect(await own.exited(id)).toMatchObject({ exitCode: 0 });
+    await until(() => !isAlive(host));
   });
 
   test('the next supervisor adopts a shared host with all of its containers', TIMEOUT, async () => {

@@ -1,6 +1,6 @@
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf } from '../../base/errors.ts';
+import { readBounded } from '../../base/read-bounded.ts';
 import { asHost } from './guest-identity.ts';
 
 /** Digits of the largest count: it is always written over as a whole. */
@@ -28,13 +28,13 @@ export class FuelFile implements Disposable {
   }
 }
 
-/** What a host has noted; undefined when it has not, as with engines that do not count. */
+/** What a host has noted; undefined when it has not, as with engines that do not count, or has written something else. */
 export function readFuel(directory: string): number | undefined {
   try {
-    const used = Number(readFileSync(fuelPath(directory), 'latin1'));
+    const used = Number(readBounded(fuelPath(directory), DIGITS)?.toString('latin1') ?? NaN);
     return Number.isSafeInteger(used) ? used : undefined;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
+  } catch {
+    // Who asks for it asks for that of all containers.
+    return undefined;
   }
 }

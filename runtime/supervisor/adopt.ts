@@ -29,7 +29,7 @@ import { SandboxEntry } from './sandbox.ts';
  * only: it is told of, and left for people to look at.
  */
 export async function adoptAll(runtime: Runtime): Promise<void> {
-  const { root, logger } = runtime.context;
+  const { root, logger, sharedHosts } = runtime.context;
   for (const directory of await sandboxDirectories(podsDirectory(root))) {
     try {
       await adoptSandbox(runtime, directory);
@@ -37,6 +37,7 @@ export async function adoptAll(runtime: Runtime): Promise<void> {
       logger.error('a pod sandbox of an earlier supervisor cannot be read', { directory, error: messageOf(error) });
     }
   }
+  sharedHosts.endUnused();
   await removeEmptyFolders(podsDirectory(root));
   await removeStrayFiles(runtime);
   await runtime.context.networks.removeStrays([...runtime.sandboxes.values()]);
@@ -145,6 +146,7 @@ async function adoptContainer(
   if (isHostThere && !(hasExited && state.host.shared === true)) {
     await entry.adoptRunning(state, adoptHost(context, entry, state.host));
   } else if (state || hasExited) {
+    if (isHostThere) context.sharedHosts.adoptUnused(entry.placement, state.host);
     // Its host ended while no supervisor was there, or was noted by the last one already.
     await entry.adoptExited(state);
   }

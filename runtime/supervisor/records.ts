@@ -1,8 +1,8 @@
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { WasmletError } from '../../base/errors.ts';
-import { readRecord, writeRecord } from '../../base/record.ts';
+import { readBounded } from '../../base/read-bounded.ts';
+import { parseRecord, writeRecord } from '../../base/record.ts';
 import type { RecordType } from '../../base/record.ts';
 import { EXIT_RECORD, exitRecordPath } from '../host/exit-record.ts';
 import type { ContainerExit } from '../host/exit-record.ts';
@@ -91,14 +91,13 @@ const MAX_EXIT_BYTES = 64 * 1024;
  * its host.
  * @throws WasmletError InvalidRecord
  */
+// eslint-disable-next-line @typescript-eslint/require-await -- rejects, as all that reads records does
 export async function readExit(directory: string): Promise<ContainerExit | undefined> {
   for (const folder of [directory, hostStatePath(directory)]) {
     const path = exitRecordPath(folder);
-    const { size = 0 } = statSync(path, { throwIfNoEntry: false }) ?? {};
-    if (size > MAX_EXIT_BYTES)
-      throw new WasmletError('InvalidRecord', `${path} has ${size} bytes: it is no exit record`);
-    const exit = await readRecord(path, EXIT_RECORD_TYPE);
-    if (exit) return exit;
+    const text = readBounded(path, MAX_EXIT_BYTES)?.toString('utf8');
+    // An empty one is as none: see readRecord.
+    if (text !== undefined && text !== '') return parseRecord(text, EXIT_RECORD_TYPE, path);
   }
   return undefined;
 }

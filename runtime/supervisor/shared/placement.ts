@@ -76,6 +76,7 @@ export class SharedHosts {
   readonly #options: SharedHostsOptions;
   readonly #hosts = new Set<SharedHost>();
   readonly #cgroupOf = new WeakMap<SharedHost, HostCgroup>();
+  readonly #unused: (() => SharedHost)[] = [];
 
   constructor(options: SharedHostsOptions) {
     this.#options = options;
@@ -192,10 +193,23 @@ export class SharedHosts {
    * has the container no more, its end is noted later.
    */
   adopt(placement: Placement, record: StateRecord['host']): SharedGuest {
-    const host = [...this.#hosts].find(({ id }) => id === record.id) ?? this.#adoptHost(placement, record);
+    const host = this.#adoptHost(placement, record);
     const guest = this.#place(host, placement);
     void host.confirm(guest);
     return guest;
+  }
+
+  /**
+   * Notes a host that runs still although a container of its has noted its end: by itself it ends after the last, but
+   * what its guests have become may have noted ends that never were.
+   */
+  adoptUnused(placement: Placement, record: StateRecord['host']): void {
+    this.#unused.push(() => this.#adoptHost(placement, record));
+  }
+
+  /** Has those of them end that have no other container. To be called when all containers are adopted. */
+  endUnused(): void {
+    for (const adopted of this.#unused.splice(0)) this.#releaseWhenIdle(adopted());
   }
 
   /** Clears away after a host that ended while no supervisor was there. */
@@ -206,8 +220,9 @@ export class SharedHosts {
     void new HostCgroup({ ...this.#options, cgroups }, host, cgroupParent).release();
   }
 
-  #adoptHost(placement: Placement, record: StateRecord['host']): SharedHost {
-    const { id, pid, startTime, bootId } = record;
+  #adoptHost(placement: Placement, { id, pid, startTime, bootId }: StateRecord['host']): SharedHost {
+    const known = [...this.#hosts].find((host) => host.id === id);
+    if (known) return known;
     const { runDirectory, signal } = this.#options;
     const adopted = new AdoptedHost(id, { pid, startTime, bootId }, runDirectory, signal);
     return this.#add(
