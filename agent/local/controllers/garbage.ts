@@ -17,7 +17,8 @@ export class GarbageCollector implements Disposable {
   readonly #unsubscribe: () => void;
   /** Objects by the UID of an owner. */
   readonly #dependents = new Map<string, Map<string, Place>>();
-  readonly #owners: Place[] = [];
+  /** Owners that wait for their dependents, by UID. */
+  readonly #owners = new Map<string, Place>();
   #planned: NodeJS.Immediate | undefined;
 
   constructor(registry: Registry, logger: Logger) {
@@ -33,11 +34,10 @@ export class GarbageCollector implements Disposable {
     if (previous) this.#index(key.resource, previous, false);
     if (type !== 'DELETED') this.#index(key.resource, object, true);
     const place = placeOf(key.resource, object);
+    if (!place) return;
+    for (const uid of new Set([...ownersOf(previous), ...ownersOf(object)])) this.#lookAtOwner(uid, place);
     const ends = type === 'DELETED' || object.metadata.deletionTimestamp !== undefined;
-    if (!place || !ends) return;
-    this.#later(() => this.#ownerEnds(place, object, type === 'DELETED'));
-    // One that waits for its dependents has one fewer.
-    for (const { uid } of type === 'DELETED' ? (object.metadata.ownerReferences ?? []) : []) this.#lookAtOwner(uid);
+    if (ends) this.#later(() => this.#ownerEnds(place, object, type === 'DELETED'));
   }
 
   #index(storage: string, object: ApiObject, present: boolean): void {
@@ -69,11 +69,19 @@ export class GarbageCollector implements Disposable {
     });
   }
 
-  #lookAtOwner(uid: string): void {
-    const index = this.#owners.findIndex((place) => this.#registry.find(place)?.metadata.uid === uid);
-    const [place] = index < 0 ? [] : this.#owners.splice(index, 1);
-    const object = place && this.#registry.find(place);
-    if (place && object) this.#later(() => this.#ownerEnds(place, object, false));
+  /** A dependent of an owner that waits has gone, or has come. */
+  #lookAtOwner(uid: string, dependent: Place): void {
+    const owner = this.#owners.get(uid);
+    if (!owner) return;
+    this.#later(() => {
+      if (this.#dependents.has(uid)) this.#deleteDependent(dependent, uid);
+      else this.#releaseOwner(uid, owner);
+    });
+  }
+
+  #releaseOwner(uid: string, owner: Place): void {
+    this.#owners.delete(uid);
+    if (this.#registry.find(owner)?.metadata.uid === uid) this.#release(owner, FOREGROUND);
   }
 
   #ownerEnds(place: Place, { metadata }: ApiObject, gone: boolean): void {
@@ -84,18 +92,17 @@ export class GarbageCollector implements Disposable {
       this.#release(place, ORPHAN);
     } else if (gone || finalizers.includes(FOREGROUND)) {
       for (const dependent of dependents) this.#deleteDependent(dependent, uid);
-      if (gone) return;
-      if ((this.#dependents.get(uid)?.size ?? 0) === 0) this.#release(place, FOREGROUND);
-      else this.#owners.push(place);
+      if (gone) this.#owners.delete(uid);
+      else if (this.#dependents.has(uid)) this.#owners.set(uid, place);
+      else this.#release(place, FOREGROUND);
     }
   }
 
   #deleteDependent(place: Place, owner: string): void {
     const object = this.#registry.find(place);
-    if (!object || object.metadata.deletionTimestamp) return;
-    const others = (object.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== owner);
+    if (!object || object.metadata.deletionTimestamp || !ownersOf(object).includes(owner)) return;
     // What has another owner still stays.
-    if (others.length > 0) this.#disown(place, owner);
+    if (ownersOf(object).some((uid) => uid !== owner)) this.#disown(place, owner);
     else this.#registry.delete(place, { propagationPolicy: 'Background' });
   }
 
@@ -124,6 +131,9 @@ export class GarbageCollector implements Disposable {
     if (this.#planned) clearImmediate(this.#planned);
   }
 }
+
+const ownersOf = (object: ApiObject | undefined): readonly string[] =>
+  (object?.metadata.ownerReferences ?? []).map(({ uid }) => uid);
 
 function placeOf(storage: string, { metadata: { namespace = '', name = '' } }: ApiObject): Place | undefined {
   const resource = OWNED.find((candidate) => candidate.storage === storage);

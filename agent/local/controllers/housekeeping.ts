@@ -31,11 +31,16 @@ export class Housekeeping implements Disposable {
 
 /** @param now milliseconds */
 export function removeOldEvents(registry: Registry, now = Date.now()): void {
-  for (const event of registry.store.list(coreEvents.storage).objects) {
-    if (now - lastTime(event) < EVENT_MS) continue;
-    const { namespace = '', name = '' } = event.metadata;
-    registry.delete({ resource: coreEvents, namespace, name }, {});
-  }
+  const isOld = (event: ApiObject): boolean => now - lastTime(event) >= EVENT_MS;
+  const { objects } = registry.store.list(coreEvents.storage, { selected: isOld });
+  if (objects.length === 0) return;
+  // After a night there are thousands: together they wait for the disk once.
+  registry.store.batch(() => {
+    for (const { metadata } of objects) {
+      const { namespace = '', name = '' } = metadata;
+      registry.delete({ resource: coreEvents, namespace, name }, {});
+    }
+  });
 }
 
 function lastTime(event: ApiObject): number {

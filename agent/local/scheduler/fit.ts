@@ -3,6 +3,7 @@ import { portsConflict } from '../../pods/admission/host-ports.ts';
 import { matchesNode } from '../../pods/admission/node-affinity.ts';
 import { amountOf, podRequests } from '../../pods/admission/pod-requests.ts';
 import { tolerates } from '../../pods/admission/taints.ts';
+import type { Taken } from './taken.ts';
 
 const UNSCHEDULABLE: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 
@@ -10,27 +11,25 @@ const UNSCHEDULABLE: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 
  * What keeps a node from taking the pod, in the scheduler's words (pkg/scheduler/framework/plugins); empty when nothing
  * does. The rules are those by which the node admits it.
  */
-export function reasonsAgainst(pod: Pod, node: Node, others: readonly Pod[]): string[] {
+export function reasonsAgainst(pod: Pod, node: Node, taken: Taken): string[] {
   const reasons = [
     ...(node.spec?.unschedulable === true && !tolerates(pod, UNSCHEDULABLE) ? ['node(s) were unschedulable'] : []),
     ...(hasUntoleratedTaint(pod, node) ? ['node(s) had untolerated taint(s)'] : []),
     ...(matchesNode(pod, node) ? [] : ["node(s) didn't match Pod's node affinity/selector"]),
-    ...(portsConflict(pod, others) ? ["node(s) didn't have free ports for the requested pod ports"] : []),
+    ...(portsConflict(pod, taken.withPorts) ? ["node(s) didn't have free ports for the requested pod ports"] : []),
   ];
   // Each filter sees only what the ones before it let pass.
-  return reasons.length > 0 ? reasons.slice(0, 1) : resourceReasons(pod, node, others);
+  return reasons.length > 0 ? reasons.slice(0, 1) : resourceReasons(pod, node, taken);
 }
 
 const hasUntoleratedTaint = (pod: Pod, node: Node): boolean =>
   (node.spec?.taints ?? []).some((taint) => taint.effect !== 'PreferNoSchedule' && !tolerates(pod, taint));
 
-function resourceReasons(pod: Pod, node: Node, others: readonly Pod[]): string[] {
+function resourceReasons(pod: Pod, node: Node, taken: Taken): string[] {
   const allocatable = node.status?.allocatable ?? {};
-  const used = others.map(podRequests);
-  const lacking = [...podRequests(pod)].filter(([name, asked]) => {
-    const taken = used.reduce((sum, other) => sum + (other.get(name) ?? 0), 0);
-    return asked > 0 && taken + asked > amountOf(name, allocatable[name]);
-  });
-  const isFull = others.length + 1 > amountOf('pods', allocatable['pods']);
+  const lacking = [...podRequests(pod)].filter(
+    ([name, asked]) => asked > 0 && taken.amountOf(name) + asked > amountOf(name, allocatable[name]),
+  );
+  const isFull = taken.count + 1 > amountOf('pods', allocatable['pods']);
   return [...(isFull ? ['Too many pods'] : []), ...lacking.map(([name]) => `Insufficient ${name}`)];
 }

@@ -8,74 +8,118 @@ import { nodes } from '../resources/cluster.ts';
 import { pods } from '../resources/pods/pods.ts';
 import type { ApiObject, Change } from '../storage/object.ts';
 import { reasonsAgainst } from './fit.ts';
+import { Taken } from './taken.ts';
 
 const COMPONENT = 'default-scheduler';
 
 const asPod = (object: ApiObject): Pod => object;
+const asNode = (object: ApiObject): Node => object;
+const keyOf = ({ metadata }: ApiObject): string => `${metadata.namespace ?? ''}/${metadata.name ?? ''}`;
 const isOver = ({ status }: Pod): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
 /**
- * Binds pods to the one node there is, or says why it cannot, as kube-scheduler does. It looks at the pods that wait
- * whenever something has changed that may let one fit: a new pod, the node, the end of a pod.
+ * Binds pods to the one node there is, or says why it cannot, as kube-scheduler does. A pod is looked at when it comes or
+ * changes, and all that wait when something may let them fit: a node that changes, a pod that ends. What nodes have left
+ * is kept up by the changes that the store tells of: reading all pods for each that comes would never end with many.
  */
 export class Scheduler implements Disposable {
   readonly #registry: Registry;
   readonly #logger: Logger;
   readonly #unsubscribe: () => void;
+  readonly #nodes = new Map<string, Node>();
+  /** By node; also of one that is not there yet, or no longer. */
+  readonly #taken = new Map<string, Taken>();
+  /** By '<namespace>/<name>', in the order in which they came. */
+  readonly #waiting = new Map<string, Pod>();
+  /** Those of the pods that wait that are to be looked at. */
+  readonly #due = new Set<string>();
   #planned: NodeJS.Immediate | undefined;
 
   constructor(registry: Registry, logger: Logger) {
     this.#registry = registry;
     this.#logger = logger;
-    this.#unsubscribe = registry.store.subscribe((change) => {
-      if (matters(change)) this.#plan();
-    });
+    const { store } = registry;
+    for (const object of store.list(nodes.storage).objects) this.#nodes.set(object.metadata.name ?? '', asNode(object));
+    for (const object of store.list(pods.storage).objects) this.#place(keyOf(object), asPod(object));
+    this.#unsubscribe = store.subscribe((change) => this.#hear(change));
+    this.#plan();
+  }
+
+  #hear({ key, type, object, previous }: Change): void {
+    const isGone = type === 'DELETED';
+    if (key.resource === nodes.storage) {
+      if (isGone) this.#nodes.delete(key.name);
+      else this.#nodes.set(key.name, asNode(object));
+      if (isGone || !previous || mayFitOthers(asNode(object), asNode(previous))) this.#retryAll();
+    } else if (key.resource === pods.storage) {
+      const isFreed = this.#place(keyOf(object), isGone ? undefined : asPod(object));
+      if (isFreed) this.#retryAll();
+      this.#plan();
+    }
+  }
+
+  /** @returns whether the pod has given back what it had of a node */
+  #place(key: string, pod: Pod | undefined): boolean {
+    const node = pod && !isOver(pod) ? (pod.spec?.nodeName ?? '') : '';
+    const had = [...this.#taken.values()].some((taken) => taken.remove(key));
+    if (pod && node !== '') this.#takenOf(node).add(key, pod);
+    if (pod && waits(pod)) {
+      this.#waiting.set(key, pod);
+      this.#due.add(key);
+    } else {
+      this.#waiting.delete(key);
+      this.#due.delete(key);
+    }
+    return had && node === '';
+  }
+
+  #takenOf(node: string): Taken {
+    const taken = this.#taken.get(node) ?? new Taken();
+    this.#taken.set(node, taken);
+    return taken;
+  }
+
+  #retryAll(): void {
+    for (const key of this.#waiting.keys()) this.#due.add(key);
     this.#plan();
   }
 
   /** Never inside of the write that is told of: its client gets its answer first. */
   #plan(): void {
+    if (this.#due.size === 0) return;
     this.#planned ??= setImmediate(() => {
       this.#planned = undefined;
-      try {
-        this.#schedule();
-      } catch (error) {
-        this.#logger.error('pods could not be scheduled', { error: messageOf(error) });
-      }
+      const due = [...this.#due];
+      this.#due.clear();
+      for (const key of due) this.#look(key);
     });
   }
 
-  #schedule(): void {
-    const { store } = this.#registry;
-    const all = store.list(pods.storage).objects.map(asPod);
-    const waiting = all.filter(waits);
-    if (waiting.length === 0) return;
-    const known = store.list(nodes.storage).objects.map((object) => object as unknown as Node);
-    const bound = all.filter((pod) => pod.spec?.nodeName && !isOver(pod));
-    for (const pod of waiting) {
-      const verdicts = known.map((node) => {
-        const name = node.metadata?.name ?? '';
-        return {
-          name,
-          reasons: reasonsAgainst(
-            pod,
-            node,
-            bound.filter(({ spec }) => spec?.nodeName === name),
-          ),
-        };
-      });
-      const fitting = verdicts.find(({ reasons }) => reasons.length === 0);
-      if (fitting) bound.push(this.#bind(pod, fitting.name));
-      else this.#refuse(pod, unschedulable(verdicts.map(({ reasons }) => reasons)));
+  #look(key: string): void {
+    const pod = this.#waiting.get(key);
+    if (!pod) return;
+    try {
+      this.#schedule(pod);
+    } catch (error) {
+      this.#logger.error('a pod could not be scheduled', { pod: key, error: messageOf(error) });
     }
   }
 
-  #bind(pod: Pod, node: string): Pod {
+  #schedule(pod: Pod): void {
+    const verdicts = [...this.#nodes].map(([name, node]) => ({
+      name,
+      reasons: reasonsAgainst(pod, node, this.#takenOf(name)),
+    }));
+    const fitting = verdicts.find(({ reasons }) => reasons.length === 0);
+    if (fitting) this.#bind(pod, fitting.name);
+    else this.#refuse(pod, unschedulable(verdicts.map(({ reasons }) => reasons)));
+  }
+
+  #bind(pod: Pod, node: string): void {
     const { namespace = '', name = '' } = pod.metadata ?? {};
     bindPod(this.#registry, { namespace, name }, node);
     const message = `Successfully assigned ${namespace}/${name} to ${node}`;
     this.#record(pod, { type: 'Normal', reason: 'Scheduled', message });
-    return { ...pod, spec: { ...(pod.spec ?? { containers: [] }), nodeName: node } };
   }
 
   #refuse(pod: Pod, message: string): void {
@@ -106,18 +150,11 @@ const waits = ({ spec, metadata }: Pod): boolean =>
   spec?.schedulerName === COMPONENT &&
   (spec.schedulingGates ?? []).length === 0;
 
-/** Whether a change may let a pod fit. A node's heartbeats alone do not. */
-function matters({ key, type, object, previous }: Change): boolean {
-  if (key.resource === nodes.storage)
-    return JSON.stringify(fitting(object)) !== JSON.stringify(previous && fitting(previous));
-  if (key.resource !== pods.storage) return false;
-  return type !== 'MODIFIED' || waits(asPod(object)) || isOver(asPod(object));
-}
+/** Whether a node may take pods that it did not take before. Its heartbeats alone do not let it. */
+const mayFitOthers = (node: Node, previous: Node): boolean =>
+  JSON.stringify(fitting(node)) !== JSON.stringify(fitting(previous));
 
-const fitting = (object: ApiObject): unknown => {
-  const { metadata, spec, status } = object as unknown as Node;
-  return [metadata?.labels, spec, status?.allocatable];
-};
+const fitting = ({ metadata, spec, status }: Node): unknown => [metadata?.labels, spec, status?.allocatable];
 
 /** The scheduler's sentence (pkg/scheduler/framework/types.go, FitError). */
 function unschedulable(perNode: readonly (readonly string[])[]): string {
