@@ -1,30 +1,102 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writeFileAtomic } from '../../base/record.ts';
+import { NODE_FLAGS } from './hosts.ts';
 
 /** Whether this code runs as TypeScript, from the repository, and not as the published bundle. */
 export const isSource = import.meta.url.endsWith('.ts');
 
 /**
- * The file that hosts run. Published, it stands beside the supervisor's bundle. In the repository it is bundled from
- * the sources as they are at this moment: a host from one JavaScript file starts in half the time and memory of one
- * from TypeScript.
- * @param runDirectory where the bundle is put, named by its content
+ * What hosts run, in a folder of the run folder that is named by its content:
+ *
+ *     host.cjs      loads the bundle
+ *     bundle.js     the host, as one function
+ *     bundle.cache  what V8 has made of it (docs/RATIONALE.md); without it each host compiles it
+ */
+const LOADER = 'host.cjs';
+const BUNDLE = 'bundle.js';
+const CACHE = 'bundle.cache';
+
+/** Of what V8 made for another version of itself, or for other flags, it makes no use. */
+const LOADER_SOURCE = `'use strict';
+const { existsSync, readFileSync } = require('node:fs');
+const { Script } = require('node:vm');
+const filename = __dirname + '/${BUNDLE}';
+const cache = __dirname + '/${CACHE}';
+const cachedData = existsSync(cache) ? readFileSync(cache) : undefined;
+new Script(readFileSync(filename, 'latin1'), { filename, cachedData }).runInThisContext()(require);
+`;
+
+/** A host that is told nothing, and what V8 has compiled until then. */
+const CACHING_SOURCE = `
+const { readFileSync, writeFileSync } = require('node:fs');
+const { Script } = require('node:vm');
+const [, filename, cache] = process.argv;
+const script = new Script(readFileSync(filename, 'latin1'), { filename });
+process.on('exit', () => writeFileSync(cache, script.createCachedData()));
+script.runInThisContext()(require);
+`;
+
+const CACHING_TIMEOUT_MS = 60_000;
+
+/** Others than the supervisor's user read it; the folder above is closed to everybody else. */
+const MODES = { folder: 0o755, file: 0o644 } as const;
+
+/**
+ * The file that hosts run. In the repository the bundle is made from the sources as they are at this moment: a host from
+ * one JavaScript file starts in half the time and memory of one from TypeScript.
+ * @param runDirectory what is made is put there, and that of other releases removed
  */
 export async function hostCode(runDirectory: string): Promise<string> {
-  const here = dirname(fileURLToPath(import.meta.url));
-  if (!isSource) return join(here, 'host.cjs');
-  const { bundleHost } = await import('../../build/bundle-host.ts');
-  const code = await bundleHost();
-  const name = `host-${createHash('sha256').update(code).digest('hex').slice(0, 16)}.cjs`;
-  await mkdir(runDirectory, { recursive: true, mode: 0o700 });
-  const existing = (await readdir(runDirectory)).filter((file) => /^host-.*\.[cm]js$/.test(file));
-  if (!existing.includes(name)) await writeFileAtomic(join(runDirectory, name), code);
-  // Hosts with users of their own read it; the folder is closed to everybody else.
-  await chmod(join(runDirectory, name), 0o644);
+  const bundle = `(function (require) {${await bundledHost()}\n})`;
+  const key = createHash('sha256').update([LOADER_SOURCE, bundle, process.version, ...NODE_FLAGS].join('\0'));
+  const name = `host-${key.digest('hex').slice(0, 16)}`;
+  const folder = join(runDirectory, name);
+  if (!existsSync(folder)) {
+    const unfinished = `${folder}.tmp`;
+    await rm(unfinished, { recursive: true, force: true });
+    await mkdir(unfinished, { recursive: true, mode: MODES.folder });
+    await writeFile(join(unfinished, BUNDLE), bundle, { encoding: 'latin1', mode: MODES.file });
+    await writeFile(join(unfinished, LOADER), LOADER_SOURCE, { mode: MODES.file });
+    await rename(unfinished, folder);
+  }
   // Hosts that run have read theirs.
-  for (const old of existing) if (old !== name) await rm(join(runDirectory, old), { force: true });
-  return join(runDirectory, name);
+  for (const other of await readdir(runDirectory)) {
+    if (other.startsWith('host-') && other !== name) await rm(join(runDirectory, other), { recursive: true });
+  }
+  return join(folder, LOADER);
+}
+
+async function bundledHost(): Promise<string> {
+  const here = dirname(fileURLToPath(import.meta.url));
+  if (!isSource) return await readFile(join(here, 'host.cjs'), 'utf8');
+  const { bundleHost } = await import('../../build/bundle-host.ts');
+  return await bundleHost();
+}
+
+/**
+ * Has V8 compile what hosts run, if that was not done; those that are started from then on need not.
+ * @param code what `hostCode` returned
+ * @throws Error when that fails: hosts only start slower; AbortError
+ */
+export async function compileHostCode(code: string, signal: AbortSignal): Promise<void> {
+  const cache = join(dirname(code), CACHE);
+  if (existsSync(cache)) return;
+  const unfinished = `${cache}.tmp`;
+  const args = [...NODE_FLAGS, '--eval', CACHING_SOURCE, join(dirname(code), BUNDLE), unfinished];
+  // For the descriptors of a host's protocol: nothing comes.
+  await using nothing = await open('/dev/null', 'r+');
+  const child = spawn(process.execPath, args, {
+    env: {},
+    stdio: ['ignore', 'ignore', 'ignore', nothing.fd, nothing.fd],
+    signal: AbortSignal.any([signal, AbortSignal.timeout(CACHING_TIMEOUT_MS)]),
+    killSignal: 'SIGKILL',
+  });
+  const [exitCode] = (await once(child, 'exit')) as [number | null];
+  if (exitCode !== 0) throw new Error(`node ended with ${exitCode ?? 'a signal'}`);
+  await rename(unfinished, cache);
 }

@@ -80,7 +80,7 @@ export const pooledErrorPath = (runDirectory: string, id: string): string => joi
  * Warnings would only fill host.stderr. A host makes no system calls of its own and loads no native code. SIGUSR1 is the guest's and starts no debugger. A small young generation keeps a busy guest's host small; none of V8's other
  * flags makes one that sleeps smaller (measured: docs/RATIONALE.md).
  */
-const NODE_FLAGS = [
+export const NODE_FLAGS: readonly string[] = [
   ...['--no-warnings', '--no-experimental-ffi', '--no-addons'],
   ...['--disable-sigusr1', '--max-semi-space-size=1'],
 ];

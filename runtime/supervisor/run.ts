@@ -13,7 +13,7 @@ import { adoptAll, settleNetworks } from './adopt.ts';
 import { compressRotatedLogs } from './compress.ts';
 import type { SupervisorContext } from './context.ts';
 import { EventHub } from './events.ts';
-import { hostCode } from './host-code.ts';
+import { compileHostCode, hostCode } from './host-code.ts';
 import { hostRootPath, hostSocketPath } from './hosts.ts';
 import { lockFolder } from '../../base/lock.ts';
 import type { FolderLock } from '../../base/lock.ts';
@@ -86,12 +86,12 @@ export async function runSupervisor(
     signal: stopped.signal,
   };
   const runtime = new Runtime(context, options);
-  let settled: Promise<void> | undefined;
+  let settled: Promise<unknown> | undefined;
   try {
     await adoptAll(runtime);
     await using server = await serve(socket, runtime, logger);
     pool.refill();
-    settled = settleNetworks(runtime);
+    settled = Promise.all([settleNetworks(runtime), compiled(code, context)]);
     logger.info('runtime supervisor is ready', { version: VERSION, socket, containers: runtime.containers.size });
     onReady();
     const isUsed = () => options.endWhenUnused !== true || isNeeded(runtime, server);
@@ -99,6 +99,15 @@ export async function runSupervisor(
   } finally {
     stopped.abort();
     await settled;
+  }
+}
+
+async function compiled(code: string, { logger, signal }: SupervisorContext): Promise<void> {
+  try {
+    await compileHostCode(code, signal);
+  } catch (error) {
+    if (!signal.aborted)
+      logger.warn('hosts start slower: their code cannot be compiled ahead', { error: messageOf(error) });
   }
 }
 

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { useWithin } from '../../../base/open-within.ts';
 import { loaderOf } from '../linux/elf.ts';
 import { LEAST_ABI, Ruleset } from '../linux/landlock.ts';
@@ -60,7 +61,8 @@ export class ByPaths implements Confinement {
       for (const path of [process.execPath, ...loadedLibraries(), ...(loader === undefined ? [] : [loader])]) {
         ruleset.allow(path, 'execute');
       }
-      for (const path of [this.#code, ...READ_AT_START.filter((name) => existsSync(name))]) ruleset.allow(path, 'read');
+      for (const path of [dirname(this.#code), ...READ_AT_START.filter((name) => existsSync(name))])
+        ruleset.allow(path, 'read');
       translateReach(reach, ({ purpose, path, within }) => {
         // What is not there is the host's to tell.
         if (existsSync(path)) useWithin(within, path, (held) => ruleset.allow(held, RIGHTS_OF[purpose]));

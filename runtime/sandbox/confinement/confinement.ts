@@ -66,7 +66,7 @@ export interface Confinement {
 export const begin = (): Promise<void> => Promise.resolve();
 
 export interface ConfinementOptions {
-  /** Path of the host's bundle. */
+  /** Path of the file that hosts run; what is beside it is theirs to read too. */
   readonly code: string;
   /** A folder for what hosts see as their '/'; made when it is needed. */
   readonly rootPath: string;

@@ -18,7 +18,7 @@ import type { Rights } from '../linux/landlock.ts';
  * The folder that every host has as its '/': Node, the libraries that it needs, the host's code, and places that a
  * container's own files are mounted on when it is given one. Hosts see it read-only, each with mounts of its own.
  *
- *     /node, /host.cjs, /proc                 what a host is
+ *     /node, /host, /proc                     what a host is
  *     /lib64, /usr/lib, …                     libraries, where the loader looks for them
  *     /files/d<N>, /files/f<N>                folders and files that its guest may change
  *     /readonly/d<N>, /readonly/f<N>          those that it may not
@@ -29,7 +29,7 @@ import type { Rights } from '../linux/landlock.ts';
  */
 
 /** Where things stand for a host. */
-export const INSIDE = { node: '/node', code: '/host.cjs', proc: '/proc' } as const;
+export const INSIDE = { node: '/node', code: '/host', proc: '/proc' } as const;
 
 /** What a place of a container's files is for, which decides what its host may do there. */
 export type Purpose = 'files' | 'readonly' | 'modules' | 'state' | 'logs';
@@ -57,10 +57,10 @@ export class HostRoot {
   constructor(path: string) {
     this.path = path;
     const purposes = Object.keys(RIGHTS_OF).map((purpose) => `/${purpose}`);
-    for (const name of ['', INSIDE.proc, ...purposes, ...Object.values(LAYER_PLACES)]) {
+    for (const name of ['', INSIDE.code, INSIDE.proc, ...purposes, ...Object.values(LAYER_PLACES)]) {
       mkdirSync(join(path, name), { recursive: true, mode: FOLDER_MODE });
     }
-    for (const name of [INSIDE.node, INSIDE.code]) writeFileSync(join(path, name), '', { mode: FOLDER_MODE });
+    writeFileSync(join(path, INSIDE.node), '', { mode: FOLDER_MODE });
     for (const library of loadedLibraries()) {
       for (const name of namesOf(basename(library))) this.#putLibrary(library, join(dirname(library), name));
     }

@@ -32,7 +32,10 @@ const bind = (source: string, target: string, flags: number): Step[] => [
  */
 const OWN_PROCESS = 'subset=pid,hidepid=ptraceable';
 
-/** A mount namespace of its own, in which nothing is but this folder, read-only, with Node, its code and /proc in it. */
+/**
+ * A mount namespace of its own, in which nothing is but this folder, read-only, with Node, its code and /proc in it.
+ * @param code a folder
+ */
 export const ownRoot = (root: string, code: string): Step[] => [
   step('unshare', CLONE_NEWNS),
   step('mount', 'none', '/', 0, MS_REC | MS_PRIVATE, 0),

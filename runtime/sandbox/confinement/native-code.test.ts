@@ -42,7 +42,7 @@ let found: Confinement;
 beforeAll(async () => {
   folder = testFolder();
   chmodSync(folder.path, 0o755);
-  code = join(folder.path, 'probe.cjs');
+  code = join(folder.path, 'code', 'probe.cjs');
   await build({
     entryPoints: [fileURLToPath(new URL('native-code-probe.ts', import.meta.url))],
     ...{ bundle: true, platform: 'node', format: 'cjs', outfile: code, logLevel: 'silent' },

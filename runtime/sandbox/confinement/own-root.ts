@@ -1,3 +1,4 @@
+import { basename, dirname, join } from 'node:path';
 import { findLauncher, launch } from '../linux/launcher.ts';
 import type { Step } from '../linux/launcher.ts';
 import { LEAST_ABI } from '../linux/landlock.ts';
@@ -38,7 +39,7 @@ export class OwnRoot implements Confinement {
 
   #steps(firstDescriptor: number, users: readonly Step[]): Step[] {
     return [
-      ...ownRoot(this.#root.path, this.#code),
+      ...ownRoot(this.#root.path, dirname(this.#code)),
       ...resourceLimits(),
       // All mounts are the node's own: whoever is root among other users has no rights over them.
       ...users,
@@ -55,7 +56,7 @@ export class OwnRoot implements Confinement {
     return {
       command: launch(this.#launcher, this.#steps(firstDescriptor, users.steps), firstDescriptor - 1, [
         INSIDE.node,
-        [...flags, INSIDE.code],
+        [...flags, join(INSIDE.code, basename(this.#code))],
       ]),
       descriptors: [...descriptors, ...users.descriptors],
       begin: users.begin,

@@ -27,7 +27,7 @@ class Refused implements Confinement {
 /**
  * How hosts are held by a node's configuration.
  * @param found what the machine allows
- * @param code path of the host's bundle
+ * @param code as ConfinementOptions
  */
 export function selectConfinement(mode: ConfinementMode, found: Confinement, code: string): Confinement {
   if (mode === 'none') return new Unconfined(code, [NOT_WANTED]);
