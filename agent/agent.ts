@@ -22,7 +22,7 @@ import { createEnvironmentMaker } from './pods/environment-maker.ts';
 import { createPodManager, type PodManager } from './pods/manager.ts';
 import { podReference } from './pods/spec.ts';
 import { createNodeServer, type NodeServer } from './server/index.ts';
-import { runtimeOptions } from './services.ts';
+import { hostingOptions } from './hosting-options.ts';
 import { createStatsProvider } from './stats/provider.ts';
 import { createVolumeManager } from './volumes/index.ts';
 import type { VolumeManager } from './volumes/manager.ts';
@@ -85,7 +85,7 @@ async function assemble(
     }),
   );
   const recorder = stack.use(createEventRecorder(client, { component: COMPONENT, host: config.nodeName, logger }));
-  const runtime = measuredRuntime(stack.use(await connectRuntime(runtimeOptions(config, logger))), metrics);
+  const runtime = measuredRuntime(stack.use(await connectRuntime(hostingOptions(config, logger))), metrics);
   const images = measuredImages(stack.use(await openNodeImages(config, logger)), metrics);
   // The node and the server know each other: the one's port is in the other's status.
   const node = createNodeManager({

@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   NotFound: 'The thing named does not exist.',
   AlreadyExists: 'A thing of this name exists already.',
   FailedPrecondition: 'The thing exists, but its present state does not allow what was asked.',
+  ResourceExhausted: 'All that there is of something is in use; once some is given back, trying again helps.',
   Unavailable: 'A part that is needed cannot be reached now; trying again may help.',
   // configuration
   InvalidConfig: 'The configuration (flag, file or environment) is not valid.',

@@ -3,6 +3,7 @@ import type { Logger } from '../base/log.ts';
 import { RuntimeConnection } from './connection.ts';
 import type { Method, Params, Result } from './protocol.ts';
 import type { ContainerEvent, ExecSyncResult, GuestControlService, RuntimeService } from './service.ts';
+import type { UserIds } from './sandbox/confinement/user-ids.ts';
 import type { ConfinementMode } from './sandbox/confinement/select.ts';
 import { startSupervisor } from './spawn-supervisor.ts';
 
@@ -28,6 +29,8 @@ export interface ConnectRuntimeOptions {
   readonly maxContainersPerHost?: number;
   /** How far hosts have to be confined (docs/confinement.md); default: as far as the machine allows. */
   readonly confinement?: ConfinementMode;
+  /** Ids for hosts' own users; default: those that nobody is given (defaultUserIds). */
+  readonly userIds?: UserIds;
   /** Where CNI's configuration and plugins are (docs/network.md); without it pods share the node's network. */
   readonly cni?: { readonly confDir: string; readonly binDir: string };
   /** Leaves the supervisor configured as it is: for who only looks, or acts on what runs. Default false. */
@@ -101,11 +104,12 @@ class RuntimeClient implements RuntimeService, GuestControlService {
 
   async #configure(connection: RuntimeConnection): Promise<void> {
     const { handlers, defaultHandler, posixExtension = true, confinement = 'preferred' } = this.#options;
-    const { maxContainersPerHost, cni } = this.#options;
+    const { maxContainersPerHost, userIds, cni } = this.#options;
     const configuration = {
       handlers: { ...handlers },
       ...{ defaultHandler, posixExtension, confinement },
       ...(maxContainersPerHost === undefined ? {} : { maxContainersPerHost }),
+      ...(userIds ? { userIds } : {}),
       ...(cni ? { cni } : {}),
     };
     await connection.request('configure', [configuration], REQUEST_TIMEOUT_MS);

@@ -33,6 +33,7 @@ export const METHODS = {
         posixExtension: z.boolean().exactOptional(),
         maxContainersPerHost: z.number().int().min(1).exactOptional(),
         confinement: z.enum(['required', 'preferred', 'none']).exactOptional(),
+        userIds: schemas.userIds.exactOptional(),
         cni: z.object({ confDir: z.string(), binDir: z.string() }).exactOptional(),
       }),
     ]),

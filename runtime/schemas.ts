@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { UNIT } from './sandbox/confinement/user-ids.ts';
 import type {
   Container,
   ContainerConfig,
@@ -17,6 +18,7 @@ import type {
   PodSandboxStatus,
   RuntimeStatus,
   RuntimeVersion,
+  UserIds,
 } from './service.ts';
 
 /**
@@ -35,6 +37,13 @@ export const guestFrame: z.ZodType<GuestFrame> = z.object({
 
 const stringMap = z.record(text, text);
 const count = z.number().int().min(0);
+
+const idCount = count.multipleOf(UNIT);
+export const userIds: z.ZodType<UserIds> = z.object({
+  first: idCount,
+  count: idCount,
+  perHost: idCount.min(UNIT),
+});
 const bytes = z.number().int().min(0);
 
 const podSandboxMetadata = z.object({ name: text, uid: text, namespace: text, attempt: count });

@@ -6,6 +6,7 @@
  * Times are RFC 3339 strings with nanoseconds (CRI: int64 nanoseconds since the epoch). Sizes are bytes.
  */
 
+export { defaultUserIds, type UserIds } from './sandbox/confinement/user-ids.ts';
 export { connectRuntime, type ConnectRuntimeOptions } from './client.ts';
 
 export interface RuntimeVersion {

@@ -48,11 +48,12 @@ export async function startSupervisor(options: ConnectRuntimeOptions): Promise<R
 }
 
 function supervisorArguments(options: ConnectRuntimeOptions): string[] {
-  const { root, socket, handlers, defaultHandler, supervisor, cni } = options;
+  const { root, socket, handlers, defaultHandler, supervisor, userIds, cni } = options;
   return [
     ...[supervisor ?? supervisorCode(), '--root', root, '--socket', socket],
     ...['--handlers', JSON.stringify(handlers), '--default-handler', defaultHandler],
     ...['--bounded-stderr', '--end-when-unused'],
+    ...(userIds ? ['--user-ids', JSON.stringify(userIds)] : []),
     ...(cni ? ['--cni-conf-dir', cni.confDir, '--cni-bin-dir', cni.binDir] : []),
   ];
 }

@@ -25,8 +25,9 @@ import {
   namespacePath,
   removeNamespace,
 } from './sandbox/network/namespace.ts';
+import { mapOf } from './sandbox/linux/users.ts';
 import { namespacePrefix } from './sandbox/network/pod-networks.ts';
-import type { ContainerConfig, PodSandboxConfig, RuntimeService } from './service.ts';
+import type { ContainerConfig, PodSandboxConfig, RuntimeService, UserIds } from './service.ts';
 import { pathsBelow, testFolder } from './test-folder.ts';
 import { assemble, until } from './test-runtime.ts';
 
@@ -124,11 +125,25 @@ export class TestNetwork implements AsyncDisposable {
 /** On a machine that has much else to do. */
 const START_TIMEOUT_MS = 300_000;
 
+interface Holdings {
+  readonly processes: number;
+  /** Open in the supervisor, by kind. */
+  readonly descriptors: Readonly<Record<string, number>>;
+  /** Of userIds, that processes have. */
+  readonly idRanges: number;
+  /** Below its root, in the supervisor's namespace: in a host's own they end with it. */
+  readonly mounts: readonly string[];
+  /** Sockets too. */
+  readonly files: readonly string[];
+}
+
 /** A supervisor on the machine of a TestNetwork. */
 export class NetworkedRuntime implements AsyncDisposable {
   readonly root: string;
   /** Counts from the next start of the supervisor on. */
   maxContainersPerHost = 250;
+  /** The same. */
+  userIds: UserIds | undefined;
   readonly #network: TestNetwork;
   #child: ChildProcess | undefined;
   #service: RuntimeService | undefined;
@@ -140,8 +155,9 @@ export class NetworkedRuntime implements AsyncDisposable {
     mkdirSync(this.root);
   }
 
-  static async start(network: TestNetwork): Promise<NetworkedRuntime> {
+  static async start(network: TestNetwork, userIds?: UserIds): Promise<NetworkedRuntime> {
     const runtime = new NetworkedRuntime(network);
+    runtime.userIds = userIds;
     await runtime.start();
     return runtime;
   }
@@ -156,8 +172,8 @@ export class NetworkedRuntime implements AsyncDisposable {
     return listNamespaces(namespacePrefix(this.root));
   }
 
-  /** How many processes there are of it, what descriptors its supervisor has open, and its files. */
-  holdings(): { processes: number; descriptors: Record<string, number>; files: string[] } {
+  /** What is there of it on the machine. */
+  holdings(): Holdings {
     const descriptors: Record<string, number> = {};
     for (const link of linksIn(`/proc/${this.#child?.pid}/fd`)) {
       // 'socket:[123]', 'anon_inode:[eventpoll]', '/path'
@@ -168,11 +184,20 @@ export class NetworkedRuntime implements AsyncDisposable {
     // Hosts work in a root folder of their own; what they write on stderr goes into this one's.
     const processes = pids.filter((pid) => linkAt(`/proc/${pid}/fd/2`).startsWith(`${this.root}/`)).length;
     const files = pathsBelow(this.root);
+    const mounts = readFileSync(`/proc/${this.#child?.pid}/mountinfo`, 'utf8').split('\n');
+    const { first = 0, count = 0 } = this.userIds ?? {};
+    const idRanges = new Set(pids.map(firstIdOf).filter((id) => id >= first && id < first + count));
     // The one host that waits is another one each time.
     return {
       processes,
       descriptors,
-      files: files.map((path) => path.replace(/[0-9a-f]{16}\.(sock|stderr)$/, '$1')).toSorted(),
+      idRanges: idRanges.size,
+      mounts: mounts.filter((line) => line.includes(` ${this.root}/`)),
+      // Places to mount on, as many as containers of one host had at once, stay: a hundred are too many.
+      files: files
+        .filter((path) => !/^run\/root\/\w+\/[df]\d\d?$/.test(path))
+        .map((path) => path.replace(/[0-9a-f]{16}\.(sock|stderr)$/, '$1'))
+        .toSorted(),
     };
   }
 
@@ -188,20 +213,23 @@ export class NetworkedRuntime implements AsyncDisposable {
     const handlers = {
       wasm: { engine: 'v8', isolation: 'process' },
       'wasm-shared': { engine: 'v8', isolation: 'shared' },
+      'wasm-interpreter': { engine: 'interpreter', isolation: 'process' },
     } as const;
-    const { maxContainersPerHost } = this;
+    const { maxContainersPerHost, userIds } = this;
     const options = { root: this.root, socket, spawn: false, handlers, defaultHandler: 'wasm', maxContainersPerHost };
     const args = [
       join(import.meta.dirname, 'supervisor/main.ts'),
       ...['--root', this.root, '--socket', socket, '--default-handler', 'wasm', '--handlers', JSON.stringify(handlers)],
       ...['--cni-conf-dir', confDir, '--cni-bin-dir', binDir],
+      ...(userIds ? ['--user-ids', JSON.stringify(userIds)] : []),
     ];
     const log = openSync(join(this.root, 'log'), 'a');
     this.#child = spawn(...insideNamespace(machine, process.execPath, args), { stdio: ['ignore', log, log] });
     closeSync(log);
     const cni = { confDir, binDir };
+    const ids = userIds ? { userIds } : {};
     await until(async () => {
-      this.#service = await connectRuntime({ ...options, cni, logger: silentLogger }).catch(() => undefined);
+      this.#service = await connectRuntime({ ...options, ...ids, cni, logger: silentLogger }).catch(() => undefined);
       if (this.#child?.exitCode !== null) throw new Error(this.log());
       return this.#service !== undefined;
     }, START_TIMEOUT_MS);
@@ -292,6 +320,15 @@ export class NetworkedRuntime implements AsyncDisposable {
     if (!this.#service) await this.start();
     for (const { id } of await this.service.listPodSandbox()) await this.service.removePodSandbox(id);
     await this.stop('SIGTERM');
+  }
+}
+
+/** What is user 0 to a process; -1: it has ended. */
+function firstIdOf(pid: string): number {
+  try {
+    return mapOf(Number(pid))?.first ?? -1;
+  } catch {
+    return -1;
   }
 }
 

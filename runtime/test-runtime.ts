@@ -28,8 +28,11 @@ export class TestRuntime implements AsyncDisposable {
     return this.#service;
   }
 
-  /** @param supervisor a bundled supervisor to run in place of the sources */
-  static async start(supervisor?: string): Promise<TestRuntime> {
+  /**
+   * @param supervisor a bundled supervisor to run in place of the sources
+   * @param change of how it is configured
+   */
+  static async start(supervisor?: string, change: Pick<ConnectRuntimeOptions, 'userIds'> = {}): Promise<TestRuntime> {
     const folder = testFolder();
     const root = join(folder.path, 'r');
     mkdirSync(root);
@@ -45,6 +48,7 @@ export class TestRuntime implements AsyncDisposable {
       defaultHandler: 'wasm',
       logger: silentLogger,
       ...(supervisor === undefined ? {} : { supervisor }),
+      ...change,
     };
     return new TestRuntime(folder, options, await connectRuntime(options));
   }

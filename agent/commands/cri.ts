@@ -6,7 +6,7 @@ import { connectRuntime } from '../../runtime/service.ts';
 import type { Config } from '../config/schema.ts';
 import { nodeAddresses } from '../node/addresses.ts';
 import { openNodeImages } from '../node-images.ts';
-import { runtimeOptions } from '../services.ts';
+import { hostingOptions } from '../hosting-options.ts';
 import { endOnSignals } from './signals.ts';
 
 /** `wasmlet cri`: serves runtime and images to a kubelet or crictl until SIGTERM or SIGINT; pods go on after that. */
@@ -17,7 +17,7 @@ export async function criCommand(config: Config): Promise<void> {
   await endOnSignals(logger, async (signal) => {
     await mkdir(config.rootDir, { recursive: true });
     await using _lock = await lockFolder(config.rootDir, 'agent');
-    await using runtime = await connectRuntime(runtimeOptions(config, logger));
+    await using runtime = await connectRuntime(hostingOptions(config, logger));
     await using images = await openNodeImages(config, logger);
     const podIPs = await nodeAddresses({ nodeIP: config.nodeIP, address: config.address });
     const context = { runtime, images, podIPs, hostname: hostname(), logger: logger.child({ part: 'cri' }) };

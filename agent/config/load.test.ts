@@ -124,6 +124,17 @@ describe('what is refused', () => {
     expect(message).toContain('tlsCertFile and tlsPrivateKeyFile go together');
   });
 
+  test('ids of a host are as many as the kubelet would take, and refused in its words', () => {
+    expect(load({}).userNamespaces).toEqual({ idsPerPod: 65536 });
+    expect(load({ flags: { 'user-namespaces': 'idsPerPod=131072' } }).userNamespaces).toEqual({ idsPerPod: 131072 });
+    const refusal = (text: string) => problemsOf({ file: file(`userNamespaces: ${text}\n`) });
+    expect(refusal('{idsPerPod: 1}')).toMatch(/userNamespaces\.idsPerPod \(.*:1\): must not be less than 65536$/);
+    expect(refusal('{idsPerPod: 65537}')).toMatch(/: must be a multiple of 65536$/);
+    expect(refusal('{idsPerPod: 4294967296}')).toMatch(/: must not be more than 4294967295$/);
+    expect(refusal('{idsPerPod: many}')).toMatch(/userNamespaces\.idsPerPod/);
+    expect(refusal('{ids: 65536}')).toContain('unknown: ids');
+  });
+
   test('a file that is not YAML is refused with the place of the fault', () => {
     expect(problemsOf({ file: file('a: [1\nb: 2\n') })).toMatch(/config\.yaml: .*line 2/s);
   });

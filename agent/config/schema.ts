@@ -22,11 +22,28 @@ const threshold = z
 
 const subnet = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
 
+/** The kubelet's userNsUnitLength. */
+const USER_IDS_UNIT = 65_536;
+
+/** math.MaxUint32 */
+const MAX_USER_ID = 0xffff_ffff;
+
 const taint = z.strictObject({
   key: z.string().min(1),
   value: z.string().default(''),
   effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']),
 });
+
+/** pkg/kubelet/apis/config/validation/validation_linux.go. As text too: one of a map's values, in a flag. */
+const idsPerPod = z.coerce
+  .number()
+  .int()
+  .superRefine((ids, context) => {
+    const refuse = (message: string): void => context.addIssue({ code: 'custom', message });
+    if (ids < USER_IDS_UNIT) refuse(`must not be less than ${USER_IDS_UNIT}`);
+    else if (ids % USER_IDS_UNIT !== 0) refuse(`must be a multiple of ${USER_IDS_UNIT}`);
+    else if (ids > MAX_USER_ID) refuse(`must not be more than ${MAX_USER_ID}`);
+  });
 
 const handler = z.strictObject({
   engine: z.enum(['v8', 'interpreter']).default('v8'),
@@ -234,6 +251,10 @@ const options = z.strictObject({
     .enum(['required', 'preferred', 'none'])
     .default('preferred')
     .describe('Whether hosts have to be confined by all means, by those that there are, or not (docs/confinement.md)'),
+  userNamespaces: z
+    .strictObject({ idsPerPod: idsPerPod.default(USER_IDS_UNIT) })
+    .prefault({})
+    .describe('How many ids of users and groups a host has: idsPerPod, a multiple of 65536 (docs/confinement.md)'),
   criSocket: z
     .string()
     .default('unix:///run/wasmlet/cri.sock')

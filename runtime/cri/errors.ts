@@ -21,6 +21,7 @@ const CODES: Readonly<Record<ErrorCode, status>> = {
   NotFound: status.NOT_FOUND,
   AlreadyExists: status.ALREADY_EXISTS,
   FailedPrecondition: status.FAILED_PRECONDITION,
+  ResourceExhausted: status.RESOURCE_EXHAUSTED,
   Unavailable: status.UNAVAILABLE,
   InvalidConfig: status.UNKNOWN,
   InvalidImageName: status.INVALID_ARGUMENT,

@@ -4,7 +4,6 @@ import type { GuestStart } from '../host/protocol.ts';
 import type { Confinement, OwnUsers } from '../sandbox/confinement/confinement.ts';
 import { translateReach } from '../sandbox/confinement/reach.ts';
 import type { MountedRoot, Reach } from '../sandbox/confinement/reach.ts';
-import { IDS_PER_HOST } from '../sandbox/confinement/user-ranges.ts';
 import { firstFreePort } from '../sandbox/network/namespace.ts';
 
 /** What a host is to be told of its container, as far as it matters here. */
@@ -33,8 +32,9 @@ export function whyNodeUsers(container: HostedContainer, { ownUsers, missing }: 
 
 function whyNotOwn({ guest, netns }: HostedContainer, ownUsers: OwnUsers): string | undefined {
   const { uid = 0, gid = 0, groups = [] } = guest.identity ?? {};
-  const high = [uid, gid, ...groups].find((id) => id >= IDS_PER_HOST);
-  if (high !== undefined) return `it runs as user or group ${high}, and a host has ids up to ${IDS_PER_HOST - 1}`;
+  const { idsPerHost } = ownUsers;
+  const high = [uid, gid, ...groups].find((id) => id >= idsPerHost);
+  if (high !== undefined) return `it runs as user or group ${high}, and a host has ids up to ${idsPerHost - 1}`;
   const first = firstFreePort(netns);
   const low = guest.network?.listeners.find(({ port }) => port < first);
   if (low) return `port ${low.port} is for the root of the node alone`;

@@ -177,6 +177,7 @@ export class ChildHost implements Host {
     const wait = (): Promise<void> => nextChunk(this.#socket);
     // What could not be given to it, it says itself: its launcher has failed.
     this.ready = launched.begin(pid, this.#socket).then(wait, wait);
+    void this.ready.then(launched.settle);
     void this.#endUnlessReady(readyTimeoutMs);
     // A host outlives its supervisor, so it must not keep the supervisor from ending.
     child.unref();

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { hasCode, messageOf } from '../../base/errors.ts';
 import { createLogger } from '../../base/log.ts';
+import { userIds } from '../schemas.ts';
 import { runSupervisor } from './run.ts';
 
 /**
@@ -29,6 +30,11 @@ const options = z.object({
         z.object({ engine: z.enum(['v8', 'interpreter']), isolation: z.enum(['process', 'shared']) }),
       ),
     ),
+  'user-ids': z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(userIds)
+    .optional(),
   'cni-conf-dir': z.string().default(''),
   'cni-bin-dir': z.string().default(''),
   'bounded-stderr': z.boolean().default(false),
@@ -50,6 +56,7 @@ async function main(): Promise<number> {
       socket: { type: 'string' },
       handlers: { type: 'string' },
       'default-handler': { type: 'string' },
+      'user-ids': { type: 'string' },
       'cni-conf-dir': { type: 'string' },
       'cni-bin-dir': { type: 'string' },
       'bounded-stderr': { type: 'boolean' },
@@ -70,6 +77,7 @@ async function main(): Promise<number> {
         handlers: parsed.handlers,
         defaultHandler: parsed['default-handler'],
         endWhenUnused: parsed['end-when-unused'],
+        ...(parsed['user-ids'] ? { userIds: parsed['user-ids'] } : {}),
         ...(confDir === '' ? {} : { cni: { confDir, binDir: parsed['cni-bin-dir'] } }),
         logger,
       },

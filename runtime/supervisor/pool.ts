@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs';
 import type { Logger } from '../../base/log.ts';
-import { messageOf, WasmletError } from '../../base/errors.ts';
+import { hasCode, messageOf, WasmletError } from '../../base/errors.ts';
 import type { Confinement, HostUsers } from '../sandbox/confinement/confinement.ts';
+import type { UserIds } from '../sandbox/confinement/user-ids.ts';
 import { whyNodeUsers } from './host-users.ts';
 import type { HostedContainer, HostedGuest } from './host-users.ts';
 import { ChildHost, hostSocketPath, pooledErrorPath, signalHost } from './hosts.ts';
@@ -68,6 +69,23 @@ export class HostPool implements Disposable {
     this.refill();
   }
 
+  /** Gives hosts other users from now on; those that wait are ended. */
+  giveUsers(ids: UserIds): void {
+    if (this.#options.possible.ownUsers?.configure(ids) !== true) return;
+    this.#endWaiting();
+    this.refill();
+  }
+
+  /**
+   * Better no sandbox than one whose containers cannot start.
+   * @param netns as of HostClaim
+   * @throws WasmletError ResourceExhausted when no users are left for a host
+   */
+  expectUsers(netns: string | undefined): void {
+    if (netns === undefined && this.#waiting.size > 0) return;
+    this.#confinement.ownUsers?.expectRange();
+  }
+
   get #startsAhead(): boolean {
     return !this.#closed && !this.#confinement.needsReach;
   }
@@ -79,8 +97,9 @@ export class HostPool implements Disposable {
 
   /**
    * Takes a host that waits, or starts one.
-   * @throws WasmletError Unavailable; FailedPrecondition when hosts cannot have the root that is to be mounted, or not
-   *   the users that their pod asks for; system errors: a volume that cannot be looked at
+   * @throws WasmletError Unavailable; ResourceExhausted when no users are left; FailedPrecondition when hosts cannot have
+   *   the root that is to be mounted, or not the users that their pod asks for; system errors: a volume that cannot be
+   *   looked at
    */
   claim({ netns, guest, hostUsers, like }: HostClaim): ChildHost {
     const users = like === undefined ? this.#usersFor(guest && { guest, netns, hostUsers }) : { of: like };
@@ -177,7 +196,8 @@ export class HostPool implements Disposable {
       this.#failure = undefined;
       return host;
     } catch (error) {
-      this.#failure = messageOf(error);
+      // Somebody else's end mends that.
+      if (!hasCode(error, 'ResourceExhausted')) this.#failure = messageOf(error);
       throw error;
     }
   }

@@ -62,7 +62,7 @@ export async function runSupervisor(
   const code = await hostCode(run);
   const stopped = new AbortController();
   const layout = findLayout();
-  const possible = await findConfinement({ code, rootPath: hostRootPath(run) }, signal);
+  const possible = await findConfinement({ code, rootPath: hostRootPath(run), userIds: options.userIds }, signal);
   for (const missing of possible.missing) logger.warn('hosts are less confined than they could be', { missing });
   const confinement = selectConfinement(options.confinement ?? 'preferred', possible, code);
   using pool = new HostPool({ confinement, possible, runDirectory: run, size: options.poolSize ?? 1, logger });

@@ -5,6 +5,8 @@ import { messageOf, WasmletError } from '../../base/errors.ts';
 import { VERSION } from '../../base/version.ts';
 import { timeNow } from '../host/timestamp.ts';
 import type { ConfinementMode } from '../sandbox/confinement/select.ts';
+import { defaultUserIds } from '../sandbox/confinement/user-ids.ts';
+import type { UserIds } from '../sandbox/confinement/user-ids.ts';
 import type { CniSettings } from '../sandbox/network/pod-networks.ts';
 import type {
   ContainerConfig,
@@ -37,6 +39,8 @@ export interface Handlers {
   readonly posixExtension?: boolean;
   /** Default: preferred. */
   readonly confinement?: ConfinementMode;
+  /** Ids for hosts' own users; default: those that nobody is given. */
+  readonly userIds?: UserIds;
   /** Without it pods share the node's network. */
   readonly cni?: CniSettings;
 }
@@ -94,6 +98,7 @@ export class Runtime {
   configure(handlers: Handlers): void {
     this.#handlers = handlers;
     this.context.policy.posixExtension = handlers.posixExtension ?? true;
+    this.context.pool.giveUsers(handlers.userIds ?? defaultUserIds());
     this.context.confine(handlers.confinement ?? 'preferred');
     this.#configureSharing(handlers);
   }

@@ -117,6 +117,8 @@ export class SandboxEntry implements ContainerOwner {
     // Whose containers share a host process, and those have one network namespace.
     const group = this.isolation === 'shared' && this.engine === 'v8' ? this.metadata.namespace : undefined;
     const network = await networks.plan({ id, directory: this.directory, config, group });
+    // Where a host is shared there may be one.
+    if (group === undefined && config.hostUsers !== true) pool.expectUsers(network?.netns);
     this.#network = network;
     await network?.setUp(() => pool.warm(network.netns));
   }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Command } from '../linux/launcher.ts';
 import type { Reach } from './reach.ts';
+import type { UserIds } from './user-ids.ts';
 
 /** The first descriptor of a host's protocol: a socket, by which its launcher is given what it waits for too. */
 export const FIRST_PROTOCOL_FD = 3;
@@ -30,6 +31,8 @@ export interface HostLaunch extends Disposable {
    * @throws system errors: what it waits for cannot be given; it ends then
    */
   begin(pid: number, socket: Socket): Promise<void>;
+  /** To be called once the process has answered, or is gone; before that nobody else may see what it has. */
+  readonly settle?: (() => void) | undefined;
   /** What it inherits after the descriptors of its protocol; not needed any more once it is started. */
   readonly descriptors: readonly number[];
 }
@@ -38,6 +41,12 @@ export interface HostLaunch extends Disposable {
 export interface OwnUsers {
   /** Whether a host was seen to have some. */
   readonly isProven: boolean;
+  /** How many users, and groups, a host that is started now has: from 0 on. */
+  readonly idsPerHost: number;
+  /** Gives others from now on; hosts keep what they have. @returns whether they are others */
+  configure(ids: UserIds): boolean;
+  /** @throws WasmletError ResourceExhausted when all ids are taken */
+  expectRange(): void;
   /**
    * Whether files there can have such users for owners: not every file system can.
    * @param isVolume whether a folder may hold others, on other file systems: it is tried each time then, in 0.05 ms
@@ -70,6 +79,8 @@ export interface ConfinementOptions {
   readonly code: string;
   /** A folder for what hosts see as their '/'; made when it is needed. */
   readonly rootPath: string;
+  /** Ids for the hosts' own users; default: those that nobody is given. */
+  readonly userIds?: UserIds | undefined;
 }
 
 /** Hosts that are held by nothing but what the guest is given: the WASI layer. */

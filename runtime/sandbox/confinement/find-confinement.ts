@@ -50,8 +50,8 @@ export async function findConfinement(options: ConfinementOptions, signal: Abort
   return new Unconfined(options.code, [`hosts cannot be confined: ${[...new Set(reasons)].join('; ')}`]);
 }
 
-const usersOfHosts = ({ rootPath }: ConfinementOptions): HostUserNamespaces =>
-  new HostUserNamespaces(join(dirname(rootPath), 'users-trial'));
+const usersOfHosts = ({ rootPath, userIds }: ConfinementOptions): HostUserNamespaces =>
+  new HostUserNamespaces(join(dirname(rootPath), 'users-trial'), userIds);
 
 const noLandlock = (abi: number): string =>
   abi === 0
@@ -85,10 +85,12 @@ async function triedOut<T extends Confinement>(confinement: T, signal: AbortSign
     if (child.pid !== undefined) await launched.begin(child.pid, socket);
     return [await stderr, await text(socket)];
   };
-  const [stderr, version] = await Promise.race([said(), failed]).catch((error: unknown) => {
-    if (patience.aborted && confinement.ownUsers?.isProven !== false) return ['', process.version] as const;
-    throw error;
-  });
+  const [stderr, version] = await Promise.race([said(), failed])
+    .catch((error: unknown) => {
+      if (patience.aborted && confinement.ownUsers?.isProven !== false) return ['', process.version] as const;
+      throw error;
+    })
+    .finally(launched.settle);
   if (version !== process.version) throw new Error(stderr.trim() || 'a confined host does not come up');
   return confinement;
 }

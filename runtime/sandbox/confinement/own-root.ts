@@ -60,6 +60,7 @@ export class OwnRoot implements Confinement {
       ]),
       descriptors: [...descriptors, ...users.descriptors],
       begin: users.begin,
+      settle: users.settle,
       [Symbol.dispose]: () => users[Symbol.dispose](),
     };
   }

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { hasCode } from '../../../base/errors.ts';
 import { findLauncher, step } from '../linux/launcher.ts';
 import type { Step } from '../linux/launcher.ts';
 import { areOwnersMappable } from '../linux/mounts.ts';
@@ -8,6 +9,7 @@ import type { UserNamespace, UserRange } from '../linux/users.ts';
 import { begin, FIRST_PROTOCOL_FD } from './confinement.ts';
 import type { HostLaunch, HostUsers, OwnUsers } from './confinement.ts';
 import { tryMappedMounts } from './mapped-mounts-trial.ts';
+import type { UserIds } from './user-ids.ts';
 import { UserRanges } from './user-ranges.ts';
 
 /**
@@ -35,7 +37,7 @@ const inNewUsers = (): Step[] => [
 const inUsersOf = (fd: number): Step[] => [step('setns', fd, CLONE_NEWUSER), step('close', fd), ...beFirst()];
 
 /** How a host comes to its users, and what that takes. */
-export interface UsersLaunch extends Pick<HostLaunch, 'descriptors' | 'begin'>, Disposable {
+export interface UsersLaunch extends Pick<HostLaunch, 'descriptors' | 'begin' | 'settle'>, Disposable {
   readonly steps: readonly Step[];
 }
 
@@ -44,7 +46,7 @@ export const NODE_USERS: UsersLaunch = { steps: [], descriptors: [], begin, [Sym
 
 /** The namespaces of a node's hosts. */
 export class HostUserNamespaces implements OwnUsers {
-  readonly #ranges = new UserRanges();
+  readonly #ranges: UserRanges;
   /** By the device of a file system. */
   readonly #canOwnOn = new Map<number, boolean>();
   readonly #folder: string;
@@ -53,16 +55,33 @@ export class HostUserNamespaces implements OwnUsers {
 
   /**
    * @param folder a path on the file system of the containers' files, for a trial
+   * @param ids default: those that nobody is given
    * @throws Error where no launcher can make one
    */
-  constructor(folder: string) {
+  constructor(folder: string, ids?: UserIds) {
     this.#folder = folder;
+    this.#ranges = new UserRanges(ids);
     // The kernel makes one for a process with a single thread, which Node never is.
     if (findLauncher() !== 'perl') throw new Error('/usr/bin/perl is not installed');
   }
 
   get isProven(): boolean {
     return this.#sample !== undefined;
+  }
+
+  get idsPerHost(): number {
+    return this.#ranges.ids.perHost;
+  }
+
+  configure(ids: UserIds): boolean {
+    const { first, count, perHost } = this.#ranges.ids;
+    if (first === ids.first && count === ids.count && perHost === ids.perHost) return false;
+    this.#ranges.configure(ids);
+    return true;
+  }
+
+  expectRange(): void {
+    this.#ranges.settle(this.#ranges.take());
   }
 
   canOwn(path: string, isVolume: boolean): boolean {
@@ -78,21 +97,45 @@ export class HostUserNamespaces implements OwnUsers {
 
   /**
    * @param fd number that the first of its descriptors gets in the process
-   * @throws WasmletError Unavailable when no users are left; system errors: a process that is gone
+   * @throws WasmletError ResourceExhausted when all ids are taken; system errors: a process that is gone
    */
   prepare(wanted: HostUsers, fd: number): UsersLaunch {
     if (wanted === 'node') return NODE_USERS;
     if (wanted !== 'own') return this.#sharedWith(wanted.of, fd);
-    const range = this.#ranges.take();
+    return this.#sample ? this.#inRange(this.#ranges.take()) : this.#onTrial();
+  }
+
+  #inRange(range: UserRange): UsersLaunch {
+    let hasBegun = false;
+    const settle = (): void => this.#ranges.settle(range);
     return {
       steps: inNewUsers(),
       descriptors: [],
       begin: (pid, socket) => {
         this.#ranges.hold(range, pid);
+        hasBegun = true;
         return this.#give(range, pid, socket);
       },
-      [Symbol.dispose]: () => undefined,
+      settle,
+      [Symbol.dispose]: () => {
+        if (!hasBegun) settle();
+      },
     };
+  }
+
+  /**
+   * Hosts that have taken all ids, of an earlier supervisor, are no reason to confine those to come less: what is tried
+   * out is no guest, and for its moment may have the ids of another.
+   */
+  #onTrial(): UsersLaunch {
+    try {
+      return this.#inRange(this.#ranges.take());
+    } catch (error) {
+      const { first, count, perHost } = this.#ranges.ids;
+      if (!hasCode(error, 'ResourceExhausted') || count < perHost) throw error;
+      const begin: UsersLaunch['begin'] = (pid, socket) => this.#give({ first, count: perHost }, pid, socket);
+      return { steps: inNewUsers(), descriptors: [], begin, [Symbol.dispose]: () => undefined };
+    }
   }
 
   #sharedWith(pid: number, fd: number): UsersLaunch {

@@ -33,6 +33,7 @@ const TABLE = {
   fsopen: 430,
   fspick: 433,
   get_kernel_syms: [177, null],
+  getpriority: [140, 141],
   init_module: [175, 105],
   inotify_init: [253, null],
   inotify_init1: [294, 26],
