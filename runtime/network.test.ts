@@ -1,9 +1,7 @@
-import { existsSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { buildTools } from '../test/support/tools.ts';
-import { testCgroups } from './test-cgroups.ts';
 import { SLEEPS } from './test-guests.ts';
 import { findLauncher } from './sandbox/linux/launcher.ts';
 import { mapOf } from './sandbox/linux/users.ts';
@@ -14,12 +12,6 @@ import { until } from './test-runtime.ts';
 const why = await whyNoPodNetwork();
 /** For building the plugins, once. */
 const BUILD_TIMEOUT_MS = 10 * 60_000;
-
-/** How many the leak test makes; whole: 500. */
-const SANDBOXES = Number(process.env['WASMLET_TEST_SANDBOXES'] ?? 50);
-/** At a time. */
-const BATCH = 25;
-const NO_LIMITS = { cpuPeriod: 0, cpuQuota: 0, cpuShares: 0, memoryLimitInBytes: 0 };
 
 /** Binds the port of its first listening descriptor, by asking for a connection, and sleeps for an hour. */
 const LISTENS = SLEEPS.replace(
@@ -138,48 +130,6 @@ describe.skipIf(why !== undefined)(`the network of pods${why === undefined ? '' 
     await runtime.service.removePodSandbox(id);
     expect([network.leases(), await network.pairs()]).toEqual([[], []]);
   });
-
-  test(
-    `${SANDBOXES} sandboxes made and removed leave no namespace, interface, address, group, process, socket or file`,
-    { timeout: 120_000 + SANDBOXES * 2000 },
-    async () => {
-      await using network = await TestNetwork.create('dual');
-      await using runtime = await NetworkedRuntime.start(network);
-      const cgroups = await testCgroups();
-      const parents: string[] = [];
-      const use = async (count: number): Promise<string[]> => {
-        const addresses = await Promise.all(
-          Array.from({ length: count }, async (_, index) => {
-            const cgroupParent = cgroups?.podPath();
-            const sandbox = await runtime.sandbox(
-              cgroupParent === undefined ? {} : { linux: { cgroupParent, resources: NO_LIMITS, pidsLimit: 100 } },
-            );
-            if (cgroupParent !== undefined) parents.push(cgroupParent);
-            // Some run, and some are removed while nothing has been started in them.
-            if (index % 2 === 0) await runtime.container(sandbox, SLEEPS);
-            const { ip } = (await runtime.service.podSandboxStatus(sandbox)).network;
-            await runtime.service.removePodSandbox(sandbox);
-            return ip;
-          }),
-        );
-        return addresses;
-      };
-      // What is there once and stays: the folders of the node, the bundle of its hosts, a warm one.
-      await use(1);
-      const before = runtime.holdings();
-      for (let made = 0; made < SANDBOXES; made += BATCH) {
-        const addresses = await use(Math.min(BATCH, SANDBOXES - made));
-        expect(new Set(addresses).size).toBe(addresses.length);
-      }
-      expect([await runtime.namespaces(), network.leases(), await network.pairs()]).toEqual([[], [], []]);
-      expect(parents.flatMap((path) => cgroups?.layout.folders(path) ?? []).filter((path) => existsSync(path))).toEqual(
-        [],
-      );
-      // The kernel's part of an end may come a moment later.
-      await until(() => isDeepStrictEqual(runtime.holdings(), before)).catch(() => undefined);
-      expect(runtime.holdings()).toEqual(before);
-    },
-  );
 
   test('a supervisor that was killed finds the networks again; its successor gives them back without the configuration', async () => {
     await using network = await TestNetwork.create();
