@@ -13,7 +13,7 @@ import { counts, exits, prints, SLEEPS, SPINS } from './test-guests.ts';
 import { TestRuntime, until } from './test-runtime.ts';
 import { pathsBelow } from './test-folder.ts';
 
-const LINES = 800;
+const LINES = 2000;
 
 describe('a supervisor that is killed', () => {
   test('is followed by one that adopts what runs; the log has every line once', async () => {
