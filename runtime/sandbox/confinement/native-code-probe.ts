@@ -128,6 +128,17 @@ function openByHandle(path: string): void {
   }
 }
 
+/** Has a file get a mode, and says so if it has not. */
+function writeMode(path: string, mode: number, change: (path: string, mode: number) => void): void {
+  fs.writeFileSync(path, '');
+  try {
+    change(path, mode);
+    if ((fs.statSync(path).mode & 0o7777) !== mode) throw Object.assign(new Error(), { code: 'EPERM' });
+  } finally {
+    fs.rmSync(path, { force: true });
+  }
+}
+
 /** What its container has, but not to be used so. */
 function filesInside({ mounts, logPath = '', directory = '' }: Target): Attempts {
   const readonly = mounts.find((mount) => mount.readonly)?.hostPath ?? '';
@@ -137,6 +148,22 @@ function filesInside({ mounts, logPath = '', directory = '' }: Target): Attempts
     'make a file in a volume that is read-only': () => open(join(readonly, 'made'), 'w'),
     'change the mode of a file that is read-only': () => fs.chmodSync(join(readonly, 'file'), 0o600),
     'change the times of a file that is read-only': () => fs.utimesSync(join(readonly, 'file'), 1, 1),
+    "make a program of root's for others": () => {
+      writeMode(join(logs, 'program'), 0o4755, (path, mode) => fs.chmodSync(path, mode));
+    },
+    "make a program of root's as it is created": () => {
+      writeMode(join(logs, 'program'), 0o4755, (path, mode) => {
+        fs.rmSync(path);
+        closeSync(openSync(path, 'w', mode));
+      });
+    },
+    "make a program of root's by a descriptor": () => {
+      writeMode(join(logs, 'program'), 0o4755, (path, mode) => {
+        const fd = openSync(path, 'r');
+        call('fchmod', fd, mode);
+        closeSync(fd);
+      });
+    },
     'lay a link among its logs': () => {
       fs.symlinkSync('/etc/shadow', join(logs, 'link'));
       fs.rmSync(join(logs, 'link'));

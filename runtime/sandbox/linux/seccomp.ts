@@ -46,6 +46,26 @@ const DENIED: readonly SystemCall[] = [
 export const OWN_PID = 0xdeadbeef;
 
 const CLONE_THREAD = 0x00010000;
+/** Calls that give a file permissions, and which argument these are. */
+const MODE_ARGUMENTS: readonly (readonly [SystemCall, number])[] = [
+  ...([
+    ['chmod', 1],
+    ['fchmod', 1],
+    ['fchmodat', 2],
+    ['fchmodat2', 2],
+    ['creat', 1],
+  ] as const),
+];
+/** Those that do so where they create one: which argument says that. */
+const OPENING: readonly (readonly [SystemCall, number])[] = [
+  ...([
+    ['open', 1],
+    ['openat', 2],
+  ] as const),
+];
+const S_ISUID = 0o4000;
+/** O_CREAT and the bit of O_TMPFILE. */
+const CREATES = 0o100 | 0o20000000;
 /** asm-generic/ioctls.h: typing into a terminal. */
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
@@ -105,6 +125,30 @@ const forCall = (number: number | null, body: readonly Instruction[]): Instructi
 const refuse = (number: number | null, action: number): Instruction[] =>
   number === null ? [] : [{ code: JUMP_EQUAL, ifTrue: 0, ifFalse: 1, value: number }, returns(action)];
 
+const refuseBits = (argument: number, bits: number, action: number): Instruction[] => [
+  load(argumentOffset(argument)),
+  { code: JUMP_ANY_BIT, ifTrue: 0, ifFalse: 1, value: bits },
+  returns(action),
+];
+
+/**
+ * No program of root's for others: what a host writes lies on disk as root's, where not all that reach it have it mounted
+ * without such bits (the folder of logs, say).
+ */
+function withoutSetUid(numberOf: (name: SystemCall) => number | null): Instruction[] {
+  const denied = errno('EPERM');
+  return [
+    ...MODE_ARGUMENTS.flatMap(([name, mode]) => forCall(numberOf(name), refuseBits(mode, S_ISUID, denied))),
+    ...OPENING.flatMap(([name, flags]) => {
+      const refusal = refuseBits(flags + 1, S_ISUID, denied);
+      const skip = { code: JUMP_ANY_BIT, ifTrue: 0, ifFalse: refusal.length, value: CREATES };
+      return forCall(numberOf(name), [load(argumentOffset(flags)), skip, ...refusal]);
+    }),
+    // Its arguments lie in memory; nothing that a host runs needs it.
+    ...refuse(numberOf('openat2'), errno('ENOSYS')),
+  ];
+}
+
 /** Calls of which only some uses are refused. */
 function byArguments(architecture: Architecture): Instruction[] {
   const numberOf = (name: SystemCall): number | null => architecture.numberOf(name);
@@ -125,6 +169,7 @@ function byArguments(architecture: Architecture): Instruction[] {
       { code: JUMP_ANY_BIT, ifTrue: 1, ifFalse: 0, value: CLONE_THREAD },
       returns(denied),
     ]),
+    ...withoutSetUid(numberOf),
     // Its arguments lie in memory, where no filter can see them; the C library goes on with clone.
     ...refuse(numberOf('clone3'), errno('ENOSYS')),
     ...forCall(numberOf('socket'), [
