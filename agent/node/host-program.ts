@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { cp, mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf, WasmletError } from '../../base/errors.ts';
 import { lockHolder } from '../../base/lock.ts';
@@ -52,10 +54,16 @@ export async function putHostProgram(options: HostProgramOptions): Promise<strin
 
 /** Names the program by all that it consists of: two builds of one version are two releases here. */
 async function releaseOf({ node, code }: Program): Promise<string> {
-  const hash = createHash('sha256').update(await readFile(node));
+  const hash = createHash('sha256');
+  // Node has 130 MB: more than the memory that a container which only copies it should need.
+  const add = (file: string): Promise<void> => pipeline(createReadStream(file), hash, { end: false });
+  await add(node);
   const entries = await readdir(code, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-  for (const file of files.toSorted()) hash.update(`${relative(code, file)}\0`).update(await readFile(file));
+  for (const file of files.toSorted()) {
+    hash.update(`${relative(code, file)}\0`);
+    await add(file);
+  }
   return hash.digest('hex').slice(0, 16);
 }
 
