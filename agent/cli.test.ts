@@ -89,3 +89,16 @@ test('an agent without an identity says what to give it', () => {
     rmSync(root, { recursive: true });
   }
 });
+
+test('a reader that goes ends a command, without a word', () => {
+  const line = '{ "$0" --no-warnings "$1" completion fish; echo "$?" >&2; } | true';
+  const { stderr } = spawnSync('sh', ['-c', line, process.execPath, CLI], { encoding: 'utf8', timeout: 60_000 });
+  expect(stderr).toBe('141\n');
+});
+
+test('a module file that is not there is not taken for a container', () => {
+  expect(wasmlet(['inspect', 'nothing.wasm'])).toMatchObject({
+    status: 1,
+    stderr: 'wasmlet: nothing.wasm: there is no such file\n',
+  });
+});

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { hasCode, messageOf } from '../base/errors.ts';
+import { errnoOf, hasCode, messageOf } from '../base/errors.ts';
 import { program } from './program.ts';
 
 /** Wrong use or wrong configuration, as the shell's own. */
 const USAGE = 2;
 const FAILURE = 1;
+/** As a shell says that SIGPIPE ended a program. */
+const BROKEN_PIPE = 141;
 
 async function main(argv: readonly string[]): Promise<number> {
   try {
@@ -20,4 +22,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+// Who read the output has gone (`| head`). A command that goes on all the same listens for itself.
+process.stdout.on('error', (error) => {
+  if (errnoOf(error) !== 'EPIPE') throw error;
+  if (process.stdout.listenerCount('error') === 1) process.exit(BROKEN_PIPE);
+});
 process.exitCode = await main(process.argv);

@@ -1,6 +1,7 @@
 import { mkdtempDisposable, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hasCode } from '../../base/errors.ts';
 import { silentLogger } from '../../base/silent-logger.ts';
 import { dockerCliConfigs } from '../../images/docker-cli-config.ts';
 import { createImageService, parseReference, resolveInTree } from '../../images/index.ts';
@@ -21,7 +22,11 @@ export const isImageName = (text: string): boolean => /[/:@]/.test(text);
  */
 export async function inspectImage(config: Config, name: string): Promise<object> {
   const { root } = imageOptions(config, silentLogger);
-  const stored = await withImages(config, silentLogger, (store) => store.imageStatus(name));
+  const stored = await withImages(config, silentLogger, (store) => store.imageStatus(name)).catch((error: unknown) => {
+    // Who may not have the node's store has the registry's image all the same.
+    if (hasCode(error, 'FailedPrecondition')) return undefined;
+    throw error;
+  });
   if (stored) return { source: 'store', ...(await describe(stored, root)) };
   return await untilInterrupted(async (signal) => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'wasmlet-inspect-'));

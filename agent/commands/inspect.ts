@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { WasmletError } from '../../base/errors.ts';
 import type { Config } from '../config/schema.ts';
 import { inspectFile, inspectImage, isImageName } from './inspect-image.ts';
 import { findContainer, withRuntime } from './node-runtime.ts';
@@ -15,6 +16,9 @@ export async function inspectCommand(config: Config, names: readonly string[]): 
 
 async function inspect(config: Config, name: string): Promise<object> {
   if (name.endsWith('.wasm') && existsSync(name)) return await inspectFile(name);
+  // No id of a container ends so.
+  if (name.endsWith('.wasm') && !isImageName(name))
+    throw new WasmletError('NotFound', `${name}: there is no such file`);
   return isImageName(name) ? await inspectImage(config, name) : await inspectContainer(config, name);
 }
 
