@@ -2,10 +2,15 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtempDisposable, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { encodeMessage } from '../framing.ts';
+import { HOST_PROTOCOL_VERSION, SUPERVISOR_FD } from '../host/protocol.ts';
+import type { HostStart } from '../host/protocol.ts';
 import { NODE_FLAGS } from './hosts.ts';
+import { usualGuest } from './usual-guest.ts';
 
 /** Whether this code runs as TypeScript, from the repository, and not as the published bundle. */
 export const isSource = import.meta.url.endsWith('.ts');
@@ -31,7 +36,7 @@ const cachedData = existsSync(cache) ? readFileSync(cache) : undefined;
 new Script(readFileSync(filename, 'latin1'), { filename, cachedData }).runInThisContext()(require);
 `;
 
-/** A host that is told nothing, and what V8 has compiled until then. */
+/** A host, and what V8 has compiled of it in its life. */
 const CACHING_SOURCE = `
 const { readFileSync, writeFileSync } = require('node:fs');
 const { Script } = require('node:vm');
@@ -79,24 +84,52 @@ async function bundledHost(): Promise<string> {
 }
 
 /**
- * Has V8 compile what hosts run, if that was not done; those that are started from then on need not.
+ * Has V8 compile what hosts run, if that was not done; those that are started from then on need not. It is what a host
+ * needed that has run a guest.
  * @param code what `hostCode` returned
  * @throws Error when that fails: hosts only start slower; AbortError
  */
 export async function compileHostCode(code: string, signal: AbortSignal): Promise<void> {
-  const cache = join(dirname(code), CACHE);
+  const folder = dirname(code);
+  const cache = join(folder, CACHE);
   if (existsSync(cache)) return;
-  const unfinished = `${cache}.tmp`;
-  const args = [...NODE_FLAGS, '--eval', CACHING_SOURCE, join(dirname(code), BUNDLE), unfinished];
-  // For the descriptors of a host's protocol: nothing comes.
+  await using trial = await mkdtempDisposable(join(folder, 'trial-'));
+  const unfinished = join(trial.path, CACHE);
+  const args = [...NODE_FLAGS, '--eval', CACHING_SOURCE, join(folder, BUNDLE), unfinished];
+  // For a socket of its own, which it does not use.
   await using nothing = await open('/dev/null', 'r+');
   const child = spawn(process.execPath, args, {
     env: {},
-    stdio: ['ignore', 'ignore', 'ignore', nothing.fd, nothing.fd],
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe', nothing.fd],
     signal: AbortSignal.any([signal, AbortSignal.timeout(CACHING_TIMEOUT_MS)]),
     killSignal: 'SIGKILL',
   });
+  const socket = child.stdio[SUPERVISOR_FD] as Socket;
+  socket.on('error', () => undefined).resume();
+  socket.end(encodeMessage(await trialStart(trial.path)));
   const [exitCode] = (await once(child, 'exit')) as [number | null];
-  if (exitCode !== 0) throw new Error(`node ended with ${exitCode ?? 'a signal'}`);
+  if (exitCode !== 0) throw new Error(`a host ended with ${exitCode ?? 'a signal'}`);
   await rename(unfinished, cache);
+}
+
+/** @param folder for what the guest and its host have */
+async function trialStart(folder: string): Promise<HostStart> {
+  const module = join(folder, 'guest.wasm');
+  await writeFile(module, usualGuest());
+  return {
+    v: HOST_PROTOCOL_VERSION,
+    type: 'start',
+    engine: 'v8',
+    title: 'wasmlet-host',
+    module,
+    root: folder,
+    args: ['guest'],
+    env: ['PATH=/'],
+    workingDir: '/',
+    mounts: [],
+    tty: false,
+    directory: folder,
+    logPath: join(folder, 'log'),
+    logLimits: { maxSize: 0, maxFiles: 1 },
+  };
 }

@@ -9,15 +9,13 @@ import type { Preview1Functions } from './function.ts';
 import { ioFunctions } from './io.ts';
 import { pathFunctions } from './path.ts';
 import { pollFunctions } from './poll.ts';
+import { PREVIEW1_MODULE } from './name.ts';
 import { processFunctions } from './process.ts';
 import { socketFunctions } from './socket.ts';
 import { unstableFunctions, UNSTABLE_MODULE } from './unstable.ts';
 import { createState, disposeState, type Preview1State } from './state.ts';
 
 export type { Preview1Function, Preview1Functions } from './function.ts';
-
-/** Name of the import module. */
-export const PREVIEW1_MODULE = 'wasi_snapshot_preview1';
 
 export interface Preview1 {
   /** To link a module with: `{ wasi_snapshot_preview1: { fd_write: … } }`. Made anew each time: not held by this. */
