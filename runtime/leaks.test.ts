@@ -81,12 +81,13 @@ describe.skipIf(why !== undefined)(`sandboxes${why === undefined ? '' : ` (skipp
   });
 });
 
-/** Whether one host waits for a container, and all others and what they had are gone. */
+/** Whether one host waits for a container, all others and what they had are gone, and what hosts run is compiled. */
 function isAtRest(runtime: NetworkedRuntime): boolean {
   const { processes, idRanges, files } = runtime.holdings();
   const sockets = files.filter((path) => path === 'run/sock').length;
   // With the supervisor. Ids of its own it has where the machine lets it.
-  return processes === 2 && idRanges <= 1 && sockets === 1;
+  const isCompiled = files.some((path) => path.endsWith('.cache')) && !files.some((path) => path.includes('/trial-'));
+  return processes === 2 && idRanges <= 1 && sockets === 1 && isCompiled;
 }
 
 /** Namespaces, addresses and interfaces. */

@@ -131,15 +131,16 @@ export class HostPool implements Disposable {
     return whyNodeUsers(container, isMounted ? this.#options.possible : this.#confinement);
   }
 
-  /** Has enough hosts waiting, shortly. */
+  /** Has enough hosts waiting again, shortly. */
   refill(): void {
     this.#refill ??= setTimeout(() => {
       this.#refill = undefined;
-      this.#fill();
+      this.fill();
     }, REFILL_DELAY_MS);
   }
 
-  #fill(): void {
+  /** Starts hosts until enough are waiting. */
+  fill(): void {
     try {
       while (this.#startsAhead && this.#waiting.size < this.#options.size) this.#add(this.#spawn());
     } catch (error) {

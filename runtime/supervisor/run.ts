@@ -90,7 +90,7 @@ export async function runSupervisor(
   try {
     await adoptAll(runtime);
     await using server = await serve(socket, runtime, logger);
-    pool.refill();
+    pool.fill();
     settled = Promise.all([settleNetworks(runtime), compiled(code, context)]);
     logger.info('runtime supervisor is ready', { version: VERSION, socket, containers: runtime.containers.size });
     onReady();
