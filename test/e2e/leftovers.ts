@@ -7,7 +7,7 @@ import type { TestAgent } from '../support/agent.ts';
 
 /** What a node without pods keeps: the bundle of its hosts and the root folder that they see, and one that waits. */
 const WARM_HOSTS = 1;
-const KEPT_IN_RUN = /^(host-[0-9a-f]+\.cjs|root)$/;
+const KEPT_IN_RUN = /^(host-[0-9a-f]+|root)$/;
 const CGROUP_MOUNT = '/sys/fs/cgroup';
 
 /**
