@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../base/log.ts';
 import { KubeApiError } from '../kube/client.ts';
-import type { Pod, PodStatus } from '../kube/types.ts';
+import type { ContainerState, Pod, PodStatus } from '../kube/types.ts';
 import { createStatusPatch } from './status-patch.ts';
 import { StatusWriter, type StatusWriterOptions } from './status-writer.ts';
 import { FakeApi, mergeStatus } from './testing/fake-api.ts';
@@ -95,6 +95,26 @@ describe('a status', () => {
     expect(patches()).toBe(1);
     expect(stored()).toMatchObject({ phase: 'Running' });
     expect(stored().message).toBeUndefined();
+  });
+
+  test('of a container that is started again and ends at once tells of the end alone', async () => {
+    const of = (restartCount: number, state: ContainerState): PodStatus => ({
+      phase: 'Running',
+      containerStatuses: [{ name: 'app', image: 'i', imageID: 'i', ready: false, restartCount, state }],
+    });
+    const ended = { terminated: { exitCode: 1, reason: 'Error' } };
+    writer.set(pod, of(0, ended));
+    await settle();
+    writer.set(pod, of(1, { running: {} }));
+    // More than the turn in which it would be sent.
+    await new Promise((resolve) => setImmediate(resolve));
+    writer.set(pod, of(1, ended));
+    await settle();
+    expect(stored().containerStatuses).toMatchObject([{ restartCount: 1, state: ended }]);
+    expect(patches()).toBe(2);
+    writer.set(pod, of(2, { running: {} }));
+    await settle();
+    expect(stored().containerStatuses).toMatchObject([{ restartCount: 2, state: { running: {} } }]);
   });
 
   test('keeps its start time, and the time of conditions that did not change', async () => {

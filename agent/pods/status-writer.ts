@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { isSettledWithin } from '../../base/within.ts';
 import { createBackoff } from '../kube/backoff.ts';
 import { KubeApiError, type KubeClient } from '../kube/client.ts';
 import type { Pod, PodStatus } from '../kube/types.ts';
@@ -24,6 +25,12 @@ export interface StatusWriterOptions {
 
 const OVERDUE_MS = 10_000;
 
+/**
+ * How long the status of a container that runs once more is held back: one that failed often fails again at once, and is
+ * told of as ended then. A kubelet finds out within a second (pkg/kubelet/pleg/generic.go).
+ */
+const RUNS_AGAIN_MS = 100;
+
 interface Entry {
   readonly identity: PodIdentity;
   readonly stop: AbortController;
@@ -43,6 +50,8 @@ interface Entry {
   /** The API server should have deleted it long ago; set while that is waited for, or is so. */
   overdue: 'waits' | 'is' | undefined;
   sending: Promise<void> | undefined;
+  /** Ends the wait of a status that is held back. */
+  release: (() => void) | undefined;
 }
 
 /**
@@ -133,6 +142,7 @@ export class StatusWriter {
     const same = entry.version > 0 && isDeepStrictEqual(next, entry.status);
     entry.finished ||= finished;
     entry.status = next;
+    if (!runsAgain(entry)) entry.release?.();
     // The same status may be due all the same: a terminal phase was held back while containers could still run.
     if (!same || this.#patchFor(entry)) entry.version++;
     this.#kick(entry);
@@ -151,6 +161,7 @@ export class StatusWriter {
       gone: false,
       overdue: undefined,
       sending: undefined,
+      release: undefined,
     };
     this.#entries.set(identity.uid, entry);
     return entry;
@@ -203,6 +214,7 @@ export class StatusWriter {
     await Promise.resolve();
     while (this.#isBehind(entry)) {
       try {
+        if (runsAgain(entry)) await this.#hold(entry);
         await this.#sendOnce(entry);
         backoff.reset();
       } catch (error) {
@@ -214,6 +226,14 @@ export class StatusWriter {
         await backoff.wait(signal);
       }
     }
+  }
+
+  /** Waits until what runs again has ended, or has run for a moment. */
+  async #hold(entry: Entry): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    entry.release = () => resolve(undefined);
+    await isSettledWithin(promise, RUNS_AGAIN_MS);
+    entry.release = undefined;
   }
 
   async #sendOnce(entry: Entry): Promise<void> {
@@ -251,6 +271,15 @@ export class StatusWriter {
     else entry.gone = true;
     return true;
   }
+}
+
+/** Whether a container runs that was started again since the API was told of it. */
+function runsAgain({ status, inApi }: Entry): boolean {
+  const known = inApi?.status?.containerStatuses ?? [];
+  return (status.containerStatuses ?? []).some(({ name, state, restartCount }) => {
+    const before = known.find((each) => each.name === name);
+    return state?.running !== undefined && before !== undefined && restartCount > before.restartCount;
+  });
 }
 
 const hasNoGrace = (pod: Pod | undefined): boolean => pod?.metadata?.deletionGracePeriodSeconds === 0;

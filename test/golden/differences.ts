@@ -98,12 +98,6 @@ export const DIFFERENCES: readonly ListedDifference[] = [
     why: 'as above: the last status of the pod that ends may be written as well',
   },
   {
-    byChance: true,
-    cases: /^static-exit-1-always$/,
-    field: /^calls: patch pods\/status$/,
-    why: 'a container that ends within milliseconds is told as running in between, each time; a kubelet looks once a second and has not seen it run',
-  },
-  {
     cases: /^static-mirror-force-deleted$/,
     field: /(deletion|phase|gone)$|^calls: create pods$/,
     why: 'a kubelet makes a mirror that was deleted by force anew at its next look at the pod, a minute or more later; we do so at once',
